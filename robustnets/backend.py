@@ -1,0 +1,192 @@
+"""The only module that tells TensorFlow from JAX: gradients, compilation, training epochs.
+
+Everything else is written with `keras.ops`. The backend is Keras' own choice
+(`KERAS_BACKEND`, TensorFlow unless told otherwise).
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+SUPPORTED = ("tensorflow", "jax")
+
+
+def name() -> str:
+    """The Keras backend in use.
+
+    Raises:
+        RuntimeError: for a backend other than TensorFlow and JAX.
+    """
+    backend = keras.backend.backend()
+    if backend not in SUPPORTED:
+        raise RuntimeError(
+            f"robustnets runs on the tensorflow and jax backends of Keras, got {backend!r}; "
+            "set KERAS_BACKEND=tensorflow"
+        )
+    return backend
+
+
+def value_and_grad(function: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, Any]]:
+    """Differentiate the sum of per-example values with respect to the input.
+
+    Args:
+        function: tensor (N, ...) -> tensor (N,), row i depending on input row i only.
+
+    Returns:
+        A function of the same input giving the values (N,) and the gradient (N, ...).
+    """
+    if name() == "jax":
+        import jax
+
+        def both(x):
+            def total(z):
+                values = function(z)
+                return keras.ops.sum(values), values
+
+            gradient, values = jax.grad(total, has_aux=True)(x)
+            return values, gradient
+
+        return both
+
+    import tensorflow as tf
+
+    def both(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            values = function(x)
+        gradient = tape.gradient(values, x)
+        # None means that nothing depends on x: the gradient is zero, as JAX has it
+        return values, tf.zeros_like(x) if gradient is None else gradient
+
+    return both
+
+
+def compiled(function: Callable[..., Any], xla: bool = False) -> Callable[..., Any]:
+    """Compile a pure function of tensors; each new input shape compiles once more.
+
+    Args:
+        function: tensors in, tensors out; Python side effects run only while tracing.
+        xla: on TensorFlow, compile with XLA instead of a plain graph. JAX always uses XLA.
+    """
+    if name() == "jax":
+        import jax
+
+        return jax.jit(function)
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=xla, autograph=False, reduce_retracing=False)
+
+
+def epoch_function(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    loss: Callable[[Any, Any], Any],
+    xla: bool,
+) -> Callable[[Any, Any, np.ndarray], float]:
+    """Compile a whole training epoch over in-memory data into one call.
+
+    Args:
+        model: built; its variables are updated in place by each call.
+        optimizer: built on the model's trainable variables; updated in place too.
+        loss: (labels (B,), logits (B, K)) -> scalar.
+        xla: compile with XLA (always so on JAX).
+
+    Returns:
+        A function of x (N, ...), y (N,), both on the device, and batches, int32
+        (steps, batch size) of row numbers, giving the mean loss over the steps.
+    """
+    build = _jax_epoch if name() == "jax" else _tensorflow_epoch
+    return build(model, optimizer, loss, xla)
+
+
+def _tensorflow_epoch(model, optimizer, loss, xla):
+    import tensorflow as tf
+
+    @functools.partial(tf.function, jit_compile=xla, autograph=False)
+    def run(x, y, batches):
+        def step(i, total):
+            rows = batches[i]
+            with tf.GradientTape() as tape:
+                logits = model(tf.gather(x, rows), training=True)
+                value = loss(tf.gather(y, rows), logits) + sum(model.losses)
+            optimizer.apply(tape.gradient(value, model.trainable_variables))
+            return i + 1, total + value
+
+        steps = tf.shape(batches)[0] if batches.shape[0] is None else batches.shape[0]
+        _, total = tf.while_loop(
+            lambda i, _: i < steps, step, (tf.constant(0), tf.constant(0.0)), parallel_iterations=1
+        )
+        return total / tf.cast(steps, tf.float32)
+
+    return lambda x, y, batches: float(run(x, y, tf.constant(batches, tf.int32)))
+
+
+def _jax_epoch(model, optimizer, loss, xla):
+    del xla  # JAX compiles with XLA
+    import jax
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
+    def run(trainable, fixed, slots, x, y, batches):
+        def objective(trainable, fixed, rows):
+            logits, fixed, losses = model.stateless_call(
+                trainable, fixed, x[rows], training=True, return_losses=True
+            )
+            return loss(y[rows], logits) + sum(losses), fixed
+
+        def step(state, rows):
+            trainable, fixed, slots, total = state
+            (value, fixed), gradients = jax.value_and_grad(objective, has_aux=True)(
+                trainable, fixed, rows
+            )
+            trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
+            return (trainable, fixed, slots, total + value), None
+
+        (trainable, fixed, slots, total), _ = jax.lax.scan(
+            step, (trainable, fixed, slots, 0.0), batches
+        )
+        return trainable, fixed, slots, total / len(batches)
+
+    def epoch(x, y, batches):
+        groups = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
+        state = [[v.value for v in group] for group in groups]
+        *state, mean = run(*state, x, y, jax.numpy.asarray(batches, "int32"))
+        for group, values in zip(groups, state):
+            for variable, value in zip(group, values):
+                variable.assign(value)
+        return float(mean)
+
+    return epoch
+
+
+def use_threads(count: int) -> None:
+    """Limit TensorFlow's thread pools; call before any tensor is made.
+
+    On JAX the pool's size cannot be set from inside the process, so nothing is done.
+    """
+    if name() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
+
+
+def describe() -> dict[str, str]:
+    """Versions of Keras and the backend, and the kind of device they run on."""
+    if name() == "jax":
+        import jax
+
+        version, device = jax.__version__, jax.devices()[0].device_kind
+    else:
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        version = tf.__version__
+        device = (
+            tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+            if gpus
+            else "cpu"
+        )
+    return {"backend": name(), name(): version, "keras": keras.__version__, "device": device}

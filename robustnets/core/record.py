@@ -1,0 +1,129 @@
+"""What a Cell measured, one outcome per example, and its file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from robustnets.core.store import write_atomically
+
+_EMPTY: Mapping[str, np.ndarray] = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Outcomes of one Cell on N examples at E radii (E = 0: nothing was attacked).
+
+    Args:
+        cell: the Cell as a dictionary (`core.spec.to_dict`).
+        label: int (N,), true labels.
+        clean: int (N,), predicted classes before the attack.
+        epsilons: float64 (E,), radii, increasing.
+        adversarial: int (E, N), predicted classes after the attack.
+        arrays: further measurements by name: "clean_confidence" (N,),
+            "adversarial_confidence", "linf" and "l2" (E, N) float32; "forward"
+            and "backward" (E, N) int32 passes used; "target" int (N,).
+        curves: training curves by name, float64 (epochs,) each.
+        pictures: float32 (E + 1, M, H, W, C): the originals, then each radius.
+        about: seeds, versions, device, seconds and other facts, as JSON types.
+
+    Raises:
+        ValueError: if the shapes do not agree.
+    """
+
+    cell: Mapping[str, Any]
+    label: np.ndarray
+    clean: np.ndarray
+    epsilons: np.ndarray
+    adversarial: np.ndarray
+    arrays: Mapping[str, np.ndarray] = field(default_factory=lambda: _EMPTY)
+    curves: Mapping[str, np.ndarray] = field(default_factory=lambda: _EMPTY)
+    pictures: np.ndarray | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n, e = len(self.label), len(self.epsilons)
+        if self.clean.shape != (n,):
+            raise ValueError(f"clean must be ({n},), got {self.clean.shape}")
+        if self.adversarial.shape != (e, n):
+            raise ValueError(f"adversarial must be ({e}, {n}), got {self.adversarial.shape}")
+        for name, array in self.arrays.items():
+            if array.shape not in ((n,), (e, n)):
+                raise ValueError(f"{name} must be ({n},) or ({e}, {n}), got {array.shape}")
+
+    @property
+    def correct(self) -> np.ndarray:
+        """bool (N,), right before the attack."""
+        return self.clean == self.label
+
+    @property
+    def robust(self) -> np.ndarray:
+        """bool (E, N), right before and after the attack."""
+        return self.correct & (self.adversarial == self.label)
+
+    @property
+    def fooled(self) -> np.ndarray:
+        """bool (E, N), right before the attack and wrong after it."""
+        return self.correct & (self.adversarial != self.label)
+
+    def at(self, eps: float) -> int:
+        """Index of a radius.
+
+        Raises:
+            ValueError: if the Record has no such radius.
+        """
+        hits = np.flatnonzero(np.isclose(self.epsilons, eps, rtol=0, atol=1e-9))
+        if len(hits) != 1:
+            raise ValueError(f"no eps {eps} in this Record; it has {self.epsilons.tolist()}")
+        return int(hits[0])
+
+    def slim(self) -> "Record":
+        """The same Record without per-example confidences, distances and passes."""
+        return replace(self, arrays=_EMPTY)
+
+    def save(self, path: Path) -> Path:
+        """Write one compressed `.npz`, atomically; classes are stored as uint8 or int16."""
+        smallest = np.uint8 if max(self.label.max(), self.clean.max()) < 256 else np.int16
+        arrays = {
+            "label": self.label.astype(smallest),
+            "clean": self.clean.astype(smallest),
+            "epsilons": self.epsilons,
+            "adversarial": self.adversarial.astype(smallest),
+            **{f"array:{k}": v for k, v in self.arrays.items()},
+            **{f"curve:{k}": v for k, v in self.curves.items()},
+        }
+        if self.pictures is not None:
+            arrays["pictures"] = np.round(self.pictures * 255).astype(np.uint8)
+        facts = json.dumps({"cell": dict(self.cell), "about": dict(self.about)}, sort_keys=True)
+        arrays["facts"] = np.frombuffer(facts.encode(), np.uint8)
+        return write_atomically(path, lambda p: np.savez_compressed(p, **arrays))
+
+    @classmethod
+    def load(cls, path: Path) -> "Record":
+        """Read what `save` wrote; pictures come back rounded to 1/255.
+
+        Raises:
+            ValueError: if the file is not a Record.
+        """
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+        try:
+            facts = json.loads(arrays.pop("facts").tobytes())
+            pictures = arrays.pop("pictures", None)
+            return cls(
+                cell=facts["cell"],
+                label=arrays["label"].astype(np.int64),
+                clean=arrays["clean"].astype(np.int64),
+                epsilons=arrays["epsilons"],
+                adversarial=arrays["adversarial"].astype(np.int64),
+                arrays={k[6:]: v for k, v in arrays.items() if k.startswith("array:")},
+                curves={k[6:]: v for k, v in arrays.items() if k.startswith("curve:")},
+                pictures=None if pictures is None else (pictures / 255).astype(np.float32),
+                about=facts["about"],
+            )
+        except KeyError as missing:
+            raise ValueError(f"{path} is not a Record: it lacks {missing}") from None

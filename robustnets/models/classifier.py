@@ -1,0 +1,107 @@
+"""A trained Keras model seen through its logits."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from robustnets import backend
+
+
+class Classifier:
+    """Wraps a Keras model that ends in logits; never changes it.
+
+    Args:
+        model: built, one input (N, H, W, C), one output (N, K).
+
+    Raises:
+        ValueError: for several inputs or outputs, or an output layer that applies softmax.
+    """
+
+    def __init__(self, model: keras.Model):
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ValueError(
+                f"a classifier has one input and one output, {model.name} has "
+                f"{len(model.inputs)} and {len(model.outputs)}"
+            )
+        if len(model.outputs[0].shape) != 2:
+            raise ValueError(f"logits must be (N, K), {model.name} gives {model.outputs[0].shape}")
+        last = model.layers[-1]
+        if (
+            isinstance(last, keras.layers.Softmax)
+            or getattr(last, "activation", None) is keras.activations.softmax
+        ):
+            raise ValueError(
+                f"{model.name} ends in a softmax ({last.name}); pass the model that ends in logits"
+            )
+        self.model = model
+        self._compiled: dict[Any, Callable] = {}
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of one input."""
+        return tuple(self.model.inputs[0].shape[1:])
+
+    @property
+    def classes(self) -> int:
+        """Number of logits K."""
+        return self.model.outputs[0].shape[-1]
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits over the architecture and every weight."""
+        sha = hashlib.sha256(self.model.to_json().encode())
+        for variable in self.model.variables:
+            sha.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).data)
+        return sha.hexdigest()[:16]
+
+    def logits(self, x):
+        """Tensor (N, H, W, C) -> tensor (N, K); traceable, inference mode."""
+        return self.model(x, training=False)
+
+    def probabilities(self, x):
+        """Tensor (N, H, W, C) -> tensor (N, K), rows sum to 1."""
+        return keras.ops.softmax(self.logits(x), axis=-1)
+
+    def compiled(self, key: Any, function: Callable) -> Callable:
+        """Compile a function of this model once and keep it under a hashable key."""
+        if key not in self._compiled:
+            self._compiled[key] = backend.compiled(function, xla=not has_convolutions(self.model))
+        return self._compiled[key]
+
+    def predict(self, x: np.ndarray, batch_size: int = 1000) -> np.ndarray:
+        """Logits of all examples.
+
+        Args:
+            x: float32 (N, H, W, C).
+            batch_size: the one shape that is compiled; a last, smaller batch is padded.
+
+        Returns:
+            float32 (N, K).
+        """
+        forward = self.compiled("logits", self.logits)
+        out = [
+            keras.ops.convert_to_numpy(forward(keras.ops.convert_to_tensor(padded)))[:n]
+            for padded, n in batches(x, batch_size)
+        ]
+        return np.concatenate(out)
+
+
+def has_convolutions(model: keras.Model) -> bool:
+    """Whether any layer convolves: on CPU such models run faster as a plain graph than in XLA."""
+    return any("conv" in type(layer).__name__.lower() for layer in model._flatten_layers())
+
+
+def batches(x: np.ndarray, batch_size: int):
+    """Yield (batch of exactly `batch_size` rows, how many of them are real).
+
+    The last batch repeats its last row as padding.
+    """
+    for start in range(0, len(x), batch_size):
+        part = x[start : start + batch_size]
+        n = len(part)
+        if n < batch_size:
+            part = np.concatenate([part, np.repeat(part[-1:], batch_size - n, axis=0)])
+        yield part, n
