@@ -80,6 +80,28 @@ def compiled(function: Callable[..., Any], xla: bool = False) -> Callable[..., A
     return tf.function(function, jit_compile=xla, autograph=False, reduce_retracing=False)
 
 
+def compiled_with_weights(
+    model: keras.Model, function: Callable[..., Any], xla: bool = False
+) -> Callable[..., Any]:
+    """Compile a function that reads the model's variables as they stand at each call.
+
+    Args:
+        model: whose variables may change between calls.
+        function: tensors in, tensors out, using the model in inference mode.
+        xla: as for `compiled`.
+    """
+    if name() == "tensorflow":
+        return compiled(function, xla)  # variables are references there
+    import jax
+
+    @jax.jit
+    def run(values, arguments):
+        with keras.StatelessScope(list(zip(model.variables, values))):
+            return function(*arguments)
+
+    return lambda *arguments: run([v.value for v in model.variables], arguments)
+
+
 def epoch_function(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,

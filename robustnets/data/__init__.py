@@ -1,0 +1,102 @@
+"""Data sets by name or by file, read from a folder, from Keras' cache or from the network."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustnets.core.dataset import Dataset
+from robustnets.data import cifar10, digits, mnist, npz, sources
+from robustnets.data.sources import DataUnavailable
+
+__all__ = ["DATASETS", "DataUnavailable", "describe", "load", "locate"]
+
+DATASETS = {
+    "mnist": "handwritten digits, 60000 + 10000 of 28 x 28",
+    "cifar10": "photographs of ten classes, 50000 + 10000 of 32 x 32 x 3",
+    "digits": "handwritten digits embedded in scikit-learn, 1437 + 360, enlarged to 28 x 28",
+}
+_FROM_FILES = {"mnist": mnist, "cifar10": cifar10}
+
+
+def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = None) -> Dataset:
+    """Load a data set.
+
+    Args:
+        name_or_path: a name in `DATASETS`, or the path of an `.npz` file (see `npz.load`); a
+            relative path that does not exist is tried in the named folder too.
+        data_dir: folder to look in for files; None is `ROBUSTNETS_DATA`, if set.
+
+    Returns:
+        The Dataset: float32 (N, H, W, C) images in [0, 1], int64 (N,) labels.
+
+    Raises:
+        ValueError: for an unknown name, or a file that is not what it should be.
+        FileNotFoundError: if there is no such file, or what was named is not a folder.
+        DataUnavailable: if a named data set is nowhere and there is no network.
+    """
+    name = os.fspath(name_or_path)
+    if name in _FROM_FILES:
+        return _FROM_FILES[name].load(data_dir)
+    if name == "digits":
+        return digits.load()
+    return npz.load(_file(name, data_dir))
+
+
+def locate(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = None) -> str:
+    """Say where `load` would take a data set from, without reading it.
+
+    Returns:
+        "folder PATH", "Keras cache PATH", "download", "embedded" or "file PATH".
+
+    Raises:
+        ValueError: for an unknown name.
+        FileNotFoundError: if there is no such file, or what was named is not a folder.
+    """
+    name = os.fspath(name_or_path)
+    if name in _FROM_FILES:
+        return _FROM_FILES[name].locate(data_dir)
+    if name == "digits":
+        return "embedded"
+    return f"file {_file(name, data_dir)}"
+
+
+def describe(dataset: Dataset, source: str | None = None) -> dict[str, Any]:
+    """Facts about a data set, as JSON types.
+
+    Args:
+        dataset: any.
+        source: where it came from, as `locate` says; None if that is not known.
+
+    Returns:
+        "name", "source", "fingerprint", "image_shape" [H, W, C], "classes" (their names),
+        and "train" and "test", each with "n" and "class_counts" in the order of the classes.
+    """
+    facts: dict[str, Any] = {
+        "name": dataset.name,
+        "source": source,
+        "fingerprint": dataset.fingerprint,
+        "image_shape": list(dataset.image_shape),
+        "classes": list(dataset.class_names),
+    }
+    for split_name, split in (("train", dataset.train), ("test", dataset.test)):
+        counts = np.bincount(split.y, minlength=len(dataset.class_names))
+        facts[split_name] = {"n": len(split), "class_counts": counts.tolist()}
+    return facts
+
+
+def _file(name: str, data_dir: str | os.PathLike | None) -> Path:
+    """The existing `.npz` file that a path names."""
+    path = Path(name).expanduser()
+    if path.suffix != ".npz":
+        raise ValueError(
+            f"unknown data set {name!r}; name one of {', '.join(DATASETS)} or the path of an "
+            ".npz file"
+        )
+    folder = None if path.is_absolute() else sources.named_folder(data_dir)
+    tried = [path] if folder is None else [path, folder / path]
+    for candidate in tried:
+        if candidate.is_file():
+            return candidate
+    raise FileNotFoundError(f"there is no file {' nor '.join(map(str, tried))}")

@@ -1,0 +1,1 @@
+"""From Cells to Records: planned, resumable, in parallel."""

@@ -1,0 +1,9 @@
+"""Keras layers that defend; importing this package registers them for `load_model`."""
+
+from robustnets.layers.fit_linear_filter import FilterSpec, FittedFilter, fit_filter
+from robustnets.layers.linear_filter import LinearFilter
+from robustnets.layers.prepend import prepend
+
+LAYERS = (LinearFilter,)
+
+__all__ = ["LAYERS", "FilterSpec", "FittedFilter", "LinearFilter", "fit_filter", "prepend"]

@@ -81,12 +81,21 @@ class Classifier:
         Returns:
             float32 (N, K).
         """
-        forward = self.compiled("logits", self.logits)
-        out = [
-            keras.ops.convert_to_numpy(forward(keras.ops.convert_to_tensor(padded)))[:n]
-            for padded, n in batches(x, batch_size)
-        ]
-        return np.concatenate(out)
+        return run_in_batches(self.compiled("logits", self.logits), x, batch_size)
+
+
+def run_in_batches(function: Callable, x: np.ndarray, batch_size: int = 1000) -> np.ndarray:
+    """Apply a compiled function to all examples, `batch_size` at a time.
+
+    Args:
+        function: tensor (B, ...) -> tensor (B, ...), row by row.
+        x: float32 (N, ...).
+    """
+    out = [
+        keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(padded)))[:n]
+        for padded, n in batches(x, batch_size)
+    ]
+    return np.concatenate(out)
 
 
 def has_convolutions(model: keras.Model) -> bool:

@@ -1,0 +1,1 @@
+"""Intervals, paired comparisons and multiplicity; statsmodels and scipy do the arithmetic."""

@@ -1,0 +1,30 @@
+"""Reconstruction: a filter put before a trained network.
+
+Source: the thesis, section 3.6, after Bhagoji et al. 2017, arXiv:1704.02654.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import keras
+
+from robustnets.defenses.base import Train
+from robustnets.layers import FilterSpec, LinearFilter, prepend
+from robustnets.training import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """Put the filter before a trained network and change nothing else."""
+
+    filter: FilterSpec
+    differentiable: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
+    starts_trained: ClassVar[bool] = True
+
+    def defend(
+        self, network: keras.Model, layer: LinearFilter, training: Training, train: Train
+    ) -> keras.Model:
+        """Build the defended network; see `Defense.defend`. Nothing is trained."""
+        del training, train
+        return prepend(network, layer)

@@ -1,0 +1,41 @@
+"""Retraining: a filter put before a trained network, which then learns filtered inputs.
+
+Source: the thesis, section 3.6, after Bhagoji et al. 2017, arXiv:1704.02654.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import keras
+
+from robustnets.defenses.base import Train
+from robustnets.layers import FilterSpec, LinearFilter, prepend
+from robustnets.training import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """Put the filter before a trained network, then train it further on filtered inputs.
+
+    Args:
+        filter: the filter.
+        training: how it is trained further; its single rule says when that ends.
+    """
+
+    filter: FilterSpec
+    training: Training
+    differentiable: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
+    starts_trained: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if len(self.training.rules) != 1:
+            raise ValueError(f"retraining ends by one rule, got {self.training.rules}")
+
+    def defend(
+        self, network: keras.Model, layer: LinearFilter, training: Training, train: Train
+    ) -> keras.Model:
+        """Build the defended network; see `Defense.defend`."""
+        del training
+        train(network, layer, self.training)
+        return prepend(network, layer)

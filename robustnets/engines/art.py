@@ -1,0 +1,130 @@
+"""The Adversarial Robustness Toolbox as an engine, on TensorFlow.
+
+What is worked around, always towards what the spec asks for:
+- importing ART writes a configuration file into the home directory: not from here;
+- ART replaces NaN gradients by zeros and goes on: non-finite logits raise here;
+- it clips to the box before it projects onto the ball, so that a rounding can leave the box:
+  clipped once more;
+- its float32 norm of a tiny gradient is zero: see `peers.logits_function`.
+`KerasClassifier` is not used: it hands Keras arguments that some releases refuse.
+"""
+
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustnets.attacks.base import Attack
+from robustnets.attacks.fgsm import FGSM
+from robustnets.engines import peers
+from robustnets.models.classifier import Classifier
+
+
+def supports(attack: Attack) -> bool:
+    """Whether ART has the same attack."""
+    return type(attack) is FGSM
+
+
+def generate(
+    attack: Any,
+    classifier: Classifier,
+    x: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    batch_size: int,
+    progress: Callable[[int, int], None] | None,
+) -> np.ndarray:
+    """Attack checked arrays; see `engines.run` for the arguments.
+
+    Raises:
+        RuntimeError: on a backend other than TensorFlow.
+        FloatingPointError: if the logits are not finite.
+    """
+    del seed  # FastGradientMethod draws nothing without random starts
+    peers.require_tensorflow("art")
+    import_art()
+    import keras
+    from art.attacks.evasion import FastGradientMethod
+    from art.estimators.classification import TensorFlowV2Classifier
+
+    logits = peers.logits_function(classifier)
+
+    def model(images, training):
+        if training:
+            raise ValueError("the classifier runs in inference mode only, got training=True")
+        values = logits(images)
+        if not np.isfinite(values).all():
+            raise FloatingPointError(f"logits of {classifier.model.name} are not finite")
+        return values
+
+    threat = attack.threat
+    estimator = TensorFlowV2Classifier(
+        model=model,
+        nb_classes=classifier.classes,
+        input_shape=classifier.image_shape,
+        # the default divides gradients by the batch size
+        loss_object=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
+        clip_values=(threat.low, threat.high),
+    )
+    method = FastGradientMethod(
+        estimator,
+        norm=peers.ORDERS[threat.norm],
+        eps=float(threat.eps),
+        targeted=attack.targeted,
+        batch_size=batch_size,
+    )
+    one_hot = np.eye(classifier.classes, dtype=np.float32)
+    return peers.in_batches(
+        lambda part, labels: np.clip(
+            method.generate(part, y=one_hot[labels]), threat.low, threat.high
+        ),
+        x,
+        y,
+        batch_size,
+        progress,
+    )
+
+
+def import_art() -> None:
+    """Import ART without the folder it makes in the home directory.
+
+    A configuration that is already there is read as ever. Otherwise `art.config` alone is
+    executed first, with an empty temporary folder for a home.
+    """
+    home = Path.home()
+    if "art" in sys.modules or (home / ".art" / "config.json").exists():
+        import art  # noqa: F401
+
+        return
+    package = importlib.util.find_spec("art")
+    if package is None or package.origin is None:
+        raise ImportError("no module 'art'; pip install adversarial-robustness-toolbox")
+    spec = importlib.util.spec_from_file_location(
+        "art.config", Path(package.origin).with_name("config.py")
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"ART at {package.origin} has no config.py")
+    config = importlib.util.module_from_spec(spec)
+    names = ("HOME", "USERPROFILE")
+    before = {name: os.environ.get(name) for name in names}
+    with tempfile.TemporaryDirectory() as empty:
+        try:
+            os.environ.update(dict.fromkeys(names, empty))
+            spec.loader.exec_module(config)
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+    # where its downloads would go; made when something is downloaded
+    config.ART_DATA_PATH = str(home / ".art" / "data")
+    sys.modules["art.config"] = config
+    import art
+
+    art.config = config

@@ -1,0 +1,55 @@
+"""The engine of this package: one compiled function per attack and classifier."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from robustnets.attacks.base import Attack
+from robustnets.core.seeds import derive
+from robustnets.models.classifier import Classifier, batches
+
+
+def supports(attack: Attack) -> bool:
+    """Every attack has a `perturb`, which is all that is needed here."""
+    return callable(getattr(attack, "perturb", None))
+
+
+def generate(
+    attack: Any,
+    classifier: Classifier,
+    x: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    batch_size: int,
+    progress: Callable[[int, int], None] | None,
+) -> np.ndarray:
+    """Attack checked arrays; see `engines.run` for the arguments.
+
+    The function compiles once for each batch size and serves every radius: eps is an argument
+    of it. The last batch is padded, not smaller.
+
+    Returns:
+        float32 (N, H, W, C); rows of NaN where the model's numbers are not finite.
+    """
+    # specs that differ in eps alone share one compiled function
+    spec = dataclasses.replace(attack, threat=dataclasses.replace(attack.threat, eps=0.0))
+    perturb = classifier.compiled(
+        ("perturb", spec),
+        lambda x, y, seeds, eps: spec.perturb(classifier.logits, x, y, seeds, eps),
+    )
+    eps = keras.ops.convert_to_tensor(np.full(batch_size, attack.threat.eps, np.float32))
+    seeds = np.array([derive(seed, "example", i) for i in range(len(x))], np.int32)
+    adversarial = np.empty_like(x)
+    done = 0
+    columns = (batches(a, batch_size) for a in (x, y.astype(np.int32), seeds))
+    for (part, n), (labels, _), (draws, _) in zip(*columns):
+        tensors = (keras.ops.convert_to_tensor(a) for a in (part, labels, draws))
+        moved = keras.ops.convert_to_numpy(perturb(*tensors, eps))
+        adversarial[done : done + n] = moved[:n]
+        done += n
+        if progress is not None:
+            progress(done, len(x))
+    return adversarial

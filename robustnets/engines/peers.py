@@ -1,0 +1,68 @@
+"""What the adapters of other libraries share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from robustnets import backend
+from robustnets.attacks import balls
+from robustnets.models.classifier import Classifier, batches
+
+ORDERS = {"linf": np.inf, "l2": 2}
+
+
+def require_tensorflow(engine: str) -> None:
+    """Refuse other backends.
+
+    Raises:
+        RuntimeError: unless Keras runs on TensorFlow.
+    """
+    if backend.name() != "tensorflow":
+        raise RuntimeError(
+            f"the {engine} engine runs on the tensorflow backend of Keras, this is "
+            f"{backend.name()}; set KERAS_BACKEND=tensorflow or use engine='native'"
+        )
+
+
+def logits_function(classifier: Classifier) -> Callable[[Any], Any]:
+    """The classifier's logits, compiled, with the input gradient of each row scaled to peak 1.
+
+    Signs and directions of the gradient stay as they are, so one-step attacks do not
+    change; what peers do in float32 to tiny gradients (squares that vanish, a smallest norm
+    of 1e-6) then no longer happens.
+
+    Returns:
+        float32 (N, H, W, C) -> float32 (N, K), the same object at every call, so that a
+        peer which compiles per function does so once.
+    """
+
+    @keras.ops.custom_gradient
+    def same(x):
+        def gradient(*args, upstream=None):
+            if upstream is None:
+                (upstream,) = args
+            return balls.peak_to_one(upstream)
+
+        return x, gradient
+
+    return classifier.compiled("logits of peers", lambda x: classifier.logits(same(x)))
+
+
+def in_batches(
+    attack_batch: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    batch_size: int,
+    progress: Callable[[int, int], None] | None,
+) -> np.ndarray:
+    """Apply (batch of x, batch of y) -> attacked batch to everything, the last batch padded."""
+    adversarial = np.empty_like(x)
+    done = 0
+    for (part, n), (labels, _) in zip(batches(x, batch_size), batches(y, batch_size)):
+        adversarial[done : done + n] = attack_batch(part, labels)[:n]
+        done += n
+        if progress is not None:
+            progress(done, len(x))
+    return adversarial

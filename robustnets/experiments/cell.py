@@ -1,0 +1,104 @@
+"""One configuration of everything: data, network, defense, attack, seed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from robustnets import __version__
+from robustnets.core.spec import digest
+from robustnets.training import Rule, Training
+
+KNOWLEDGE = ("none", "gray-box", "white-box")
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRef:
+    """Which examples: a data set's name or `.npz` file, and how many of each split.
+
+    Args:
+        name: "mnist", "digits", … or the path of an `.npz`.
+        n_train: the first so many training examples; None takes all.
+        n_test: the first so many test examples; None takes all.
+    """
+
+    name: str
+    n_train: int | None = None
+    n_test: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A trained network, defended or not.
+
+    Args:
+        dataset: what it is trained on.
+        model: a name in `robustnets.models.MODELS`.
+        training: its trajectory.
+        rule: the stop that is read off the trajectory, one of `training.rules`.
+        seed: of the initial weights and of the order of the examples.
+        defense: a spec of `robustnets.defenses`, or None.
+
+    Raises:
+        ValueError: if the rule is not among the trajectory's.
+    """
+
+    dataset: DatasetRef
+    model: str
+    training: Training
+    rule: Rule
+    seed: int
+    defense: Any = None
+
+    def __post_init__(self) -> None:
+        if self.rule not in self.training.rules:
+            raise ValueError(f"{self.rule} is not among the rules of {self.training}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measurement.
+
+    Args:
+        network: the network under evaluation.
+        attack: a spec of `robustnets.attacks`, or None for clean accuracy alone.
+        epsilons: radii, increasing; the attack's own `threat.eps` is replaced by each.
+        engine: a name in `robustnets.engines.ENGINES`.
+        knowledge: "white-box", the attack sees the defense; "gray-box", it sees the same
+            network without the defense; "none" without an attack.
+        pictured: how many adversarial examples are kept as pictures.
+
+    Raises:
+        ValueError: naming the field.
+    """
+
+    network: Network
+    attack: Any = None
+    epsilons: tuple[float, ...] = ()
+    engine: str = "native"
+    knowledge: str = "none"
+    pictured: int = 0
+
+    def __post_init__(self) -> None:
+        if self.knowledge not in KNOWLEDGE:
+            raise ValueError(f"knowledge must be one of {KNOWLEDGE}, got {self.knowledge!r}")
+        if (self.attack is None) != (self.knowledge == "none"):
+            raise ValueError("knowledge is 'none' exactly where there is no attack")
+        if (self.attack is None) != (not self.epsilons):
+            raise ValueError(f"an attack needs radii and nothing else does, got {self.epsilons}")
+        if list(self.epsilons) != sorted(set(self.epsilons)):
+            raise ValueError(f"epsilons must increase, got {self.epsilons}")
+        if self.knowledge == "gray-box" and self.network.defense is None:
+            raise ValueError("gray-box needs a defense to be kept from the attack")
+
+    def key(self, fingerprint: str, backend: str) -> str:
+        """The digest under which the Record is stored."""
+        return digest(self, fingerprint, backend, __version__)
+
+
+def describe(network: Network) -> str:
+    """A short label for a progress line."""
+    plateau = " + plateau" if network.training.reduce_lr_patience else ""
+    defense = ""
+    if network.defense is not None:
+        spec = network.defense.filter
+        defense = f", {type(network.defense).__name__} {spec.method} {spec.n_components}"
+    return f"{network.model}{plateau}{defense}, seed {network.seed}"

@@ -1,0 +1,212 @@
+"""Trained networks and fitted filters: taken from the store, or made and put there."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from robustnets import __version__, backend
+from robustnets.core.dataset import Dataset, Split
+from robustnets.core.seeds import derive
+from robustnets.core.spec import digest
+from robustnets.core.store import Store
+from robustnets.experiments.cell import Network, describe
+from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter
+from robustnets.models import MODELS
+from robustnets.models.classifier import run_in_batches
+from robustnets.training import Training
+from robustnets.training.fit import Fitted, Stop, fit
+from robustnets.training.spec import single_rule
+
+Report = Callable[[str, int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Trained:
+    """A trained network and how it came about.
+
+    Args:
+        model: logits out, the defense inside.
+        curves: float64 (epochs,) each, up to its stop.
+        about: JSON types: "epoch", "fired", "train_seconds" and, with a filter, "filter".
+    """
+
+    model: keras.Model
+    curves: dict[str, np.ndarray]
+    about: dict[str, Any]
+
+
+class Workshop:
+    """Makes networks over one data set and keeps them in a store.
+
+    Args:
+        dataset: the data that networks are trained on.
+        store: where they are kept.
+        report: called as (what, epoch, epochs, logs) while something trains.
+        tensorboard: folder for TensorBoard logs, or None.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        store: Store,
+        report: Report | None = None,
+        tensorboard: Path | None = None,
+    ):
+        self.dataset = dataset
+        self.store = store
+        self.report = report
+        self.tensorboard = tensorboard
+        self.fingerprint = dataset.fingerprint
+
+    def key(self, *parts: Any) -> str:
+        """Digest of a spec together with the data, the backend and the version."""
+        return digest(*parts, self.fingerprint, backend.name(), __version__)
+
+    def network(self, network: Network) -> Trained:
+        """The trained network, from the store if it is there."""
+        key = self.key(network)
+        if not self.store.has("networks", key, ".keras"):
+            if network.defense is None:
+                self._train_trajectory(network)
+            else:
+                self._defend(network)
+        return self._load(key)
+
+    def fitted_filter(self, spec: FilterSpec, seed: int) -> FittedFilter:
+        """The fitted filter, from the store if it is there.
+
+        Only a random projection depends on the seed: the others are fitted once.
+        """
+        seed = derive(seed, "filter") if spec.method == "random" else 0
+        key = self.key(spec, seed)
+        if not self.store.has("filters", key, ".npz"):
+            fitted = fit_filter(spec, self.dataset.train.x, seed)
+            self.store.write("filters", key, ".npz", fitted.save)
+        return FittedFilter.load(self.store.path("filters", key, ".npz"))
+
+    def _fresh(self, network: Network) -> keras.Model:
+        if network.model not in MODELS:
+            raise ValueError(f"no model {network.model!r}; there are {', '.join(MODELS)}")
+        build = MODELS[network.model]
+        classes = len(self.dataset.class_names)
+        return build(self.dataset.image_shape, classes, derive(network.seed, "initial weights"))
+
+    def _train_trajectory(self, network: Network) -> None:
+        model = self._fresh(network)
+        fitted = self._fit(model, network.training, network, None)
+        for stop in fitted.stops:
+            model.set_weights(stop.weights)
+            self._keep(replace(network, rule=stop.rule), model, fitted, stop, {})
+
+    def _defend(self, network: Network) -> None:
+        defense = network.defense
+        base = replace(network, defense=None)
+        start = self.network(base).model if defense.starts_trained else self._fresh(network)
+        filter_ = self.fitted_filter(defense.filter, network.seed)
+        trained: list[Fitted] = []
+
+        def train(model: keras.Model, layer: keras.layers.Layer, training: Training) -> None:
+            trained.append(self._fit(model, training, network, layer))
+            model.set_weights(trained[-1].stops[0].weights)
+
+        model = defense.defend(
+            start, LinearFilter.of(filter_), single_rule(network.training, network.rule), train
+        )
+        about = {
+            "filter": {
+                "explained_variance": filter_.explained_variance,
+                "converged": filter_.converged,
+            }
+        }
+        if trained:
+            self._keep(network, model, trained[0], trained[0].stops[0], about)
+        else:
+            self._keep(network, model, None, None, about)
+
+    def _fit(
+        self,
+        model: keras.Model,
+        training: Training,
+        network: Network,
+        layer: keras.layers.Layer | None,
+    ) -> Fitted:
+        # the rule only says which stop is wanted: the trajectory is the same for all of them
+        key = self.key(replace(network, rule=network.training.rules[0]), training)
+        train, validation = held_out(self.dataset.train, training.validation)
+        if layer is not None:
+            # a fixed first layer is applied once here instead of at every step
+            train = Split(apply_layer(layer, train.x), train.y)
+            validation = Split(apply_layer(layer, validation.x), validation.y)
+        path = self.store.path("checkpoints", key, ".npz")
+        callbacks: list[keras.callbacks.Callback] = []
+        if self.tensorboard is not None:
+            callbacks.append(keras.callbacks.TensorBoard(str(self.tensorboard / key)))
+        label = describe(network)
+        report = self.report
+        fitted = fit(
+            model,
+            train,
+            validation,
+            training,
+            derive(network.seed, "training"),
+            checkpoint_path=path,
+            callbacks=callbacks,
+            progress=report and (lambda epoch, epochs, logs: report(label, epoch, epochs, logs)),
+        )
+        path.unlink(missing_ok=True)
+        return fitted
+
+    def _keep(
+        self,
+        network: Network,
+        model: keras.Model,
+        fitted: Fitted | None,
+        stop: Stop | None,
+        about: dict[str, Any],
+    ) -> None:
+        curves: dict[str, np.ndarray] = {}
+        if fitted is not None and stop is not None:
+            curves = {name: curve[: stop.epoch] for name, curve in fitted.curves.items()}
+            about = {
+                **about,
+                "epoch": stop.epoch,
+                "fired": stop.fired,
+                "train_seconds": float(curves["seconds"].sum()),
+            }
+        key = self.key(network)
+        facts = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        self.store.write("networks", key, ".npz", lambda p: np.savez(p, facts=facts, **curves))
+        # the model comes last: where it is, all the rest is
+        self.store.write("networks", key, ".keras", model.save)
+
+    def _load(self, key: str) -> Trained:
+        with np.load(self.store.path("networks", key, ".npz")) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(arrays.pop("facts").tobytes())
+        model = keras.models.load_model(
+            self.store.path("networks", key, ".keras"), compile=False, safe_mode=True
+        )
+        return Trained(model, arrays, about)
+
+
+def held_out(split: Split, count: int) -> tuple[Split, Split]:
+    """Hold the last `count` examples out.
+
+    Raises:
+        ValueError: if that leaves nothing to train on.
+    """
+    if count >= len(split):
+        raise ValueError(f"cannot hold {count} of {len(split)} training examples out")
+    return Split(split.x[:-count], split.y[:-count]), Split(split.x[-count:], split.y[-count:])
+
+
+def apply_layer(layer: keras.layers.Layer, x: np.ndarray) -> np.ndarray:
+    """A layer's output on all examples, float32 (N, ...)."""
+    layer.build((None, *x.shape[1:]))
+    return run_in_batches(backend.compiled(layer), x)
+

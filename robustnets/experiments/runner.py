@@ -1,0 +1,286 @@
+"""Carry Cells out: everything once, in parallel, and nothing finished is done again.
+
+Work goes in four rounds, each needing only the ones before: filters, undefended
+trajectories, defended networks that train, measurements.
+"""
+
+import functools
+import json
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustnets import __version__
+from robustnets.core.dataset import Dataset
+from robustnets.core.record import Record
+from robustnets.core.spec import to_dict
+from robustnets.core.store import Store
+from robustnets.experiments.cell import Cell, DatasetRef, Network, describe
+
+Event = tuple[str, int, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A Cell, the key of its Record, and whether the Record is there already."""
+
+    cell: Cell
+    key: str
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a run reads and writes; the same in every worker process.
+
+    Args:
+        store: folder of the store.
+        data_dir: folder of the data sets, or None for the default search.
+        tensorboard: folder for TensorBoard logs, or None.
+        threads: TensorFlow threads per worker process; 0 leaves them alone.
+    """
+
+    store: str
+    data_dir: str | None = None
+    tensorboard: str | None = None
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One piece of work: networks to train, filters to fit or Cells of one network."""
+
+    label: str
+    dataset: DatasetRef
+    filters: tuple[tuple[Any, int], ...] = ()
+    networks: tuple[Network, ...] = ()
+    cells: tuple[Planned, ...] = ()
+
+
+@functools.lru_cache(maxsize=4)
+def load_dataset(ref: DatasetRef, data_dir: str | None) -> Dataset:
+    """The examples that a reference names, loaded once per process."""
+    from robustnets import data
+
+    return data.load(ref.name, data_dir).take(ref.n_train, ref.n_test)
+
+
+@functools.lru_cache(maxsize=4)
+def _fingerprint(ref: DatasetRef, data_dir: str | None) -> str:
+    return load_dataset(ref, data_dir).fingerprint
+
+
+def backend_name() -> str:
+    """The backend that Keras uses or will use, told without importing it."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"].backend.backend()
+    if "KERAS_BACKEND" in os.environ:
+        return os.environ["KERAS_BACKEND"]
+    config = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
+    if config.is_file():
+        return json.loads(config.read_text()).get("backend", "tensorflow")
+    return "tensorflow"
+
+
+def plan(cells: Sequence[Cell], settings: Settings) -> list[Planned]:
+    """Say of each distinct Cell whether its Record is stored."""
+    store = Store(settings.store)
+    planned = []
+    for cell in dict.fromkeys(cells):
+        fingerprint = _fingerprint(cell.network.dataset, settings.data_dir)
+        key = cell.key(fingerprint, backend_name())
+        planned.append(Planned(cell, key, store.has("records", key, ".npz")))
+    return planned
+
+
+def run(
+    cells: Sequence[Cell],
+    settings: Settings,
+    jobs: int = 1,
+    show: Callable[[Event], None] | None = None,
+) -> list[Record]:
+    """Carry out whatever is not stored, and return all Records in the order of the Cells.
+
+    Args:
+        cells: what to measure; the same Cell twice is measured once.
+        settings: where to read and write.
+        jobs: worker processes; 1 works in this one.
+        show: called with (label, done, total, text) as work goes on; a label's last
+            event has done == total.
+
+    Raises:
+        ValueError: if jobs < 1.
+        Exception: whatever a Cell raises; Records finished before it are kept.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs must be >= 1, got {jobs}")
+    planned = plan(cells, settings)
+    show = show or (lambda event: None)
+    missing = [p for p in planned if not p.stored]
+    rounds = list(_rounds(missing))
+    total = sum(map(len, rounds))
+    done = 0
+    show(("all", 0, total, ""))
+    for tasks in rounds:
+        for label in _carry_out(tasks, settings, jobs, show):
+            done += 1
+            show((label, 1, 1, "done"))
+            show(("all", done, total, ""))
+    store = Store(settings.store)
+    records = {p.cell: Record.load(store.path("records", p.key, ".npz")) for p in planned}
+    return [records[cell] for cell in cells]
+
+
+def _rounds(missing: Sequence[Planned]):
+    """Yield lists of tasks that may run side by side."""
+    networks = list(dict.fromkeys(p.cell.network for p in missing))
+    defended = [n for n in networks if n.defense is not None]
+    filters = dict.fromkeys(
+        (n.dataset, n.defense.filter, n.seed if n.defense.filter.method == "random" else 0)
+        for n in defended
+    )
+    yield [
+        Task(f"filter {spec.method} {spec.n_components}", dataset, filters=((spec, seed),))
+        for dataset, spec, seed in filters
+    ]
+    bases = dict.fromkeys(replace(n, defense=None) for n in networks)
+    # stops of one trajectory are trained together: name the trajectory by its first rule
+    trajectories = dict.fromkeys(replace(n, rule=n.training.rules[0]) for n in bases)
+    yield [Task(describe(n), n.dataset, networks=(n,)) for n in trajectories]
+    yield [
+        Task(describe(n), n.dataset, networks=(n,))
+        for n in defended
+        if hasattr(n.defense, "training") or not n.defense.starts_trained
+    ]
+    by_network: dict[Network, list[Planned]] = {}
+    for p in missing:
+        by_network.setdefault(replace(p.cell.network, defense=None), []).append(p)
+    yield [
+        Task(f"measure {len(group)} Cells of {describe(n)}", n.dataset, cells=tuple(group))
+        for n, group in by_network.items()
+    ]
+
+
+def _carry_out(tasks, settings: Settings, jobs: int, show):
+    """Yield the label of each task as it is finished."""
+    if jobs == 1 or len(tasks) < 2:
+        for task in tasks:
+            yield _work(task, settings, show)
+        return
+    import multiprocessing
+
+    import joblib
+
+    with multiprocessing.Manager() as manager:
+        events = manager.Queue()
+        stop = threading.Event()
+        drain = threading.Thread(target=_drain, args=(events, show, stop), daemon=True)
+        drain.start()
+        try:
+            yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+                joblib.delayed(_work_quietly)(task, settings, events) for task in tasks
+            )
+        finally:
+            stop.set()
+            drain.join()
+
+
+def _drain(events, show, stop: threading.Event) -> None:
+    while not (stop.is_set() and events.empty()):
+        try:
+            show(events.get(timeout=0.2))
+        except queue.Empty:
+            continue
+
+
+def _work_quietly(task: Task, settings: Settings, events) -> str:
+    from robustnets.experiments.quiet import quiet_backend
+
+    quiet_backend(settings.threads)
+    return _work(task, settings, events.put)
+
+
+def _work(task: Task, settings: Settings, show: Callable[[Event], None]) -> str:
+    """Carry one task out in this process and return its label."""
+    from robustnets.experiments.networks import Workshop
+
+    last = 0.0
+
+    def report(what: str, epoch: int, epochs: int, logs: dict[str, float]) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.2:
+            last = time.monotonic()
+            text = f"val. accuracy {logs['val_accuracy']:.4f}"
+            if np.isfinite(logs.get("weights_max_std", np.nan)):
+                text += f", weights max std {logs['weights_max_std']:.3g}"
+            show((task.label, epoch, epochs + 1, text))
+
+    dataset = load_dataset(task.dataset, settings.data_dir)
+    board = Path(settings.tensorboard) if settings.tensorboard else None
+    workshop = Workshop(dataset, Store(settings.store), report, board)
+    show((task.label, 0, 1, ""))
+    for spec, seed in task.filters:
+        workshop.fitted_filter(spec, seed)
+    for network in task.networks:
+        workshop.network(network)
+    for i, planned in enumerate(task.cells):
+        show((task.label, i, len(task.cells) + 1, ""))
+        _measure(planned, workshop)
+    return task.label
+
+
+def _measure(planned: Planned, workshop) -> None:
+    from robustnets import backend, engines
+    from robustnets.evaluation import measure
+    from robustnets.experiments.networks import apply_layer
+    from robustnets.layers import LinearFilter
+    from robustnets.models import Classifier
+
+    cell, test = planned.cell, workshop.dataset.test
+    trained = workshop.network(cell.network)
+    target = Classifier(trained.model)
+    source = target
+    if cell.knowledge == "gray-box":
+        source = Classifier(workshop.network(replace(cell.network, defense=None)).model)
+
+    def adversarial():
+        for eps in cell.epsilons:
+            attack = replace(cell.attack, threat=replace(cell.attack.threat, eps=eps))
+            yield (
+                eps,
+                engines.run(
+                    attack, source, test.x, test.y, engine=cell.engine, seed=cell.network.seed
+                ),
+            )
+
+    record = measure(
+        to_dict(cell),
+        target,
+        test.x,
+        test.y,
+        adversarial() if cell.attack is not None else (),
+        curves=trained.curves,
+        pictured=cell.pictured,
+        about={
+            **trained.about,
+            "robustnets": __version__,
+            "python": platform.python_version(),
+            **backend.describe(),
+            "data": workshop.fingerprint,
+        },
+    )
+    if cell.pictured and cell.network.defense is not None:
+        spec, seed = cell.network.defense.filter, cell.network.seed
+        layer = LinearFilter.of(workshop.fitted_filter(spec, seed))
+        filtered = np.clip(apply_layer(layer, test.x[: cell.pictured]), 0, 1)
+        record = replace(record, pictures={**record.pictures, "filtered": filtered})
+    workshop.store.write("records", planned.key, ".npz", record.save)

@@ -1,0 +1,184 @@
+"""A table that is written once and read three ways: CSV, Markdown and HTML."""
+
+import csv
+import html
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustnets.core.store import write_atomically
+from robustnets.report.cells import (
+    Bounded,
+    Cell,
+    Fixed,
+    Link,
+    Percent,
+    Points,
+    PValue,
+    Seconds,
+    Word,
+    as_html,
+    as_markdown,
+    escape_markdown,
+    interval_percent,
+    is_text,
+    p_value,
+    parts,
+    percent,
+    points,
+    raw,
+    seconds,
+)
+
+__all__ = [
+    "Cell",
+    "Fixed",
+    "Link",
+    "PValue",
+    "Percent",
+    "Points",
+    "Seconds",
+    "Table",
+    "Word",
+    "interval_percent",
+    "p_value",
+    "percent",
+    "points",
+    "seconds",
+]
+
+ALIGNMENTS = ("left", "right")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells under named columns.
+
+    Args:
+        columns: names, all different.
+        rows: one cell per column; the first cell names its row.
+        caption: what the table shows, plain text.
+        align: "left" or "right" per column; empty aligns words left and numbers right.
+
+    Raises:
+        ValueError: for repeated columns, a row of another length, an unknown alignment
+            or a value that is no cell.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+    align: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.columns or len(set(self.columns)) != len(self.columns):
+            raise ValueError(f"columns must have different names, got {self.columns}")
+        for i, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"row {i} has {len(row)} cells for {len(self.columns)} columns: {row!r}"
+                )
+            for cell in row:
+                parts(cell)  # refuses what cannot be shown
+        if self.align and (
+            len(self.align) != len(self.columns) or set(self.align) - set(ALIGNMENTS)
+        ):
+            raise ValueError(
+                f"align needs 'left' or 'right' for each of {len(self.columns)} columns, "
+                f"got {self.align}"
+            )
+
+    @property
+    def alignment(self) -> tuple[str, ...]:
+        """"left" or "right" per column."""
+        if self.align:
+            return self.align
+        return tuple(
+            "left" if any(is_text(row[i]) for row in self.rows) else "right"
+            for i in range(len(self.columns))
+        )
+
+    def to_csv(self, path: Path) -> Path:
+        """Write CSV (UTF-8) with every digit: fractions stay fractions, None is empty.
+
+        A column "a" that holds intervals becomes "a", "a low", "a high", "a n"; one that
+        holds pairs of bounds becomes "a low", "a high".
+
+        Args:
+            path: the file, written atomically.
+
+        Returns:
+            The path.
+        """
+        widths = [_csv_columns(name, [raw(r[i]) for r in self.rows]) for i, name in
+                  enumerate(self.columns)]  # fmt: skip
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([name for names in widths for name in names])
+        for row in self.rows:
+            fields: list[str] = []
+            for cell, names in zip(row, widths, strict=True):
+                fields += _csv_fields(raw(cell), len(names))
+            writer.writerow(fields)
+        return write_atomically(path, lambda p: p.write_bytes(text.getvalue().encode()))
+
+    def to_markdown(self) -> str:
+        """The table in GitHub's Markdown, the caption left to the page."""
+        head = [escape_markdown(name) for name in self.columns]
+        rule = ["---:" if side == "right" else ":---" for side in self.alignment]
+        body = [[as_markdown(cell) for cell in row] for row in self.rows]
+        return "".join(f"| {' | '.join(row)} |\n" for row in [head, rule, *body])
+
+    def to_html(self) -> str:
+        """The table as escaped HTML in a region that scrolls sideways where it is too wide."""
+        sides = self.alignment
+        head = "".join(
+            f'<th scope="col" class="{side}">{html.escape(name)}</th>'
+            for name, side in zip(self.columns, sides, strict=True)
+        )
+        body = []
+        for row in self.rows:
+            cells = [f'<th scope="row" class="{sides[0]}">{as_html(row[0])}</th>']
+            cells += [f'<td class="{s}">{as_html(c)}</td>' for c, s in zip(row[1:], sides[1:])]
+            body.append(f"<tr>{''.join(cells)}</tr>\n")
+        caption = html.escape(self.caption)
+        # the caption stays outside of the region, or it would scroll away with the table
+        title = f'<p class="caption">{caption}</p>\n' if caption else ""
+        label = caption or "table"
+        return (
+            f'<div class="table">\n{title}'
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">\n'
+            f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(body)}</tbody>\n"
+            f"</table>\n</div>\n</div>\n"
+        )
+
+
+def _csv_columns(name: str, values: list[object]) -> list[str]:
+    if any(isinstance(v, Bounded) for v in values):
+        return [name, f"{name} low", f"{name} high", f"{name} n"]
+    if any(isinstance(v, tuple) for v in values):
+        return [f"{name} low", f"{name} high"]
+    return [name]
+
+
+def _csv_fields(value: object, width: int) -> list[str]:
+    fields: list[str]
+    if isinstance(value, Bounded):
+        fields = [*map(_number, (value.estimate, value.low, value.high)), str(int(value.n))]
+    elif isinstance(value, tuple):
+        # beside intervals, a bare pair of bounds has no estimate
+        fields = [""] * (width == 4) + [_number(v) for v in value]
+    elif value is None:
+        fields = []
+    elif isinstance(value, str):
+        fields = [value]
+    elif isinstance(value, bool):
+        fields = ["yes" if value else "no"]
+    else:
+        fields = [_number(value)]
+    return fields + [""] * (width - len(fields))
+
+
+def _number(value: object) -> str:
+    # a NumPy float32 prints by its own shortest digits, which float() would lengthen
+    return str(value) if hasattr(value, "dtype") else repr(value)

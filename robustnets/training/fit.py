@@ -1,0 +1,267 @@
+"""The one training loop: compiled epochs, stopping rules, checkpoints.
+
+A small network on data that fits in memory spends most of `model.fit` on dispatch;
+here each epoch is a single compiled call, and Keras' own callbacks run between epochs.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from robustnets import backend
+from robustnets.callbacks import StopOnStableWeights
+from robustnets.core.dataset import Split
+from robustnets.core.seeds import derive
+from robustnets.models.classifier import has_convolutions
+from robustnets.training import checkpoint
+from robustnets.training.spec import EarlyStop, FixedEpochs, Rule, StableWeights, Training
+
+Progress = Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Stop:
+    """Where a rule stopped the trajectory.
+
+    Args:
+        rule: the rule.
+        epoch: epochs trained, >= 1.
+        fired: False if the trajectory ended at `max_epochs` before the rule fired.
+        weights: the model's weights at that epoch, in `model.get_weights()` order.
+    """
+
+    rule: Rule
+    epoch: int
+    fired: bool
+    weights: list[np.ndarray]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Fitted:
+    """A finished trajectory.
+
+    Args:
+        stops: one per rule, in the order of `Training.rules`.
+        curves: float64 (epochs,) each: "loss", "val_loss", "val_accuracy",
+            "learning_rate", "seconds" (of that epoch alone) and, with a StableWeights
+            rule, "weights_max_std".
+    """
+
+    stops: tuple[Stop, ...]
+    curves: dict[str, np.ndarray]
+
+
+def cross_entropy(y, logits):
+    """Mean cross-entropy of a batch: labels (B,), logits (B, K) -> scalar."""
+    losses = keras.ops.sparse_categorical_crossentropy(y, logits, from_logits=True)
+    return keras.ops.mean(losses)
+
+
+def fit(
+    model: keras.Model,
+    train: Split,
+    validation: Split,
+    training: Training,
+    seed: int,
+    *,
+    checkpoint_path: Path | None = None,
+    checkpoint_seconds: float = 30.0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: Progress | None = None,
+) -> Fitted:
+    """Train until every rule has fired; the model ends at the last epoch's weights.
+
+    Args:
+        model: built, logits out; changed in place.
+        train: training examples; epoch e visits them in an order drawn from (seed, e).
+        validation: examples for the accuracy that rules and plateaus watch.
+        training: the trajectory.
+        seed: of the order of the examples.
+        checkpoint_path: where the state is kept; if the file exists, training goes on
+            from it and ends with the same weights as if it had never been interrupted.
+        checkpoint_seconds: least time between two checkpoints; 0 writes every epoch.
+        callbacks: further Keras callbacks, such as TensorBoard or CSVLogger; they see
+            the same logs as under `model.fit` and may set `model.stop_training`.
+        progress: called after each epoch with (epoch, max_epochs, logs).
+
+    Raises:
+        ValueError: if the checkpoint belongs to another training.
+        FloatingPointError: if the loss is no longer finite.
+    """
+    optimizer = keras.optimizers.SGD(
+        training.optimizer.learning_rate,
+        momentum=training.optimizer.momentum,
+        nesterov=training.optimizer.nesterov,
+    )
+    # Keras callbacks look for model.optimizer; the compiled epoch uses the same object
+    model.compile(optimizer=optimizer, loss=cross_entropy, jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    run_epoch = backend.epoch_function(
+        model, optimizer, cross_entropy, xla=not has_convolutions(model)
+    )
+    evaluate = _evaluation(model, validation)
+    x, y = map(keras.ops.convert_to_tensor, (train.x, train.y.astype("int32")))
+
+    watch = _Watch(model, training)
+    state = checkpoint.load(checkpoint_path, model, optimizer, training, seed)
+    history = state.history
+    stops = {rule: Stop(rule, epoch, True, w) for rule, epoch, w in state.stops}
+    watch.resume(history, state.windows)
+    if state.learning_rate is not None:
+        optimizer.learning_rate.assign(state.learning_rate)
+    extra = keras.callbacks.CallbackList(list(callbacks), model=model)
+    model.stop_training = False
+    extra.on_train_begin()
+
+    saved = time.monotonic()
+    for epoch in range(len(history), training.max_epochs):
+        if len(stops) == len(training.rules):
+            break
+        started = time.perf_counter()
+        extra.on_epoch_begin(epoch)
+        order = batch_order(len(train), training.batch_size, seed, epoch)
+        loss = run_epoch(x, y, order)
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss} in epoch {epoch + 1}; lower the learning rate "
+                f"({training.optimizer.learning_rate})"
+            )
+        logs = {"loss": loss, **evaluate(), "learning_rate": float(optimizer.learning_rate)}
+        for rule in watch.fired(epoch, logs, already=stops):
+            stops[rule] = Stop(rule, epoch + 1, True, model.get_weights())
+        logs["seconds"] = time.perf_counter() - started
+        history.append(logs)
+        extra.on_epoch_end(epoch, dict(logs))
+        if progress is not None:
+            progress(epoch + 1, training.max_epochs, logs)
+        if model.stop_training:
+            break
+        if checkpoint_path is not None and time.monotonic() - saved >= checkpoint_seconds:
+            checkpoint.save(
+                checkpoint_path, model, optimizer, training, seed, history, stops, watch.windows()
+            )
+            saved = time.monotonic()
+    extra.on_train_end()
+
+    last = model.get_weights()
+    curves = {name: np.array([logs[name] for logs in history]) for name in history[0]}
+    return Fitted(
+        tuple(stops.get(r, Stop(r, len(history), False, last)) for r in training.rules), curves
+    )
+
+
+def batch_order(n: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:
+    """Row numbers of each step: int32 (n // batch_size, batch_size), shuffled by (seed, epoch).
+
+    With fewer than `batch_size` examples, one step takes them all.
+    """
+    size = min(batch_size, n)
+    order = np.random.default_rng(derive(seed, "order", epoch)).permutation(n)
+    return order[: n - n % size].reshape(-1, size).astype(np.int32)
+
+
+def _evaluation(model: keras.Model, validation: Split) -> Callable[[], dict[str, float]]:
+    def totals(x, y):
+        logits = model(x, training=False)
+        losses = keras.ops.sparse_categorical_crossentropy(y, logits, from_logits=True)
+        hits = keras.ops.cast(keras.ops.argmax(logits, axis=-1), "int32") == y
+        return keras.ops.sum(losses), keras.ops.sum(keras.ops.cast(hits, "float32"))
+
+    # a compiled function of the weights, too: under JAX they would be frozen in otherwise
+    compiled = backend.compiled_with_weights(model, totals, xla=not has_convolutions(model))
+    size = min(1000, len(validation))
+    parts = [
+        (
+            keras.ops.convert_to_tensor(validation.x[i : i + size]),
+            keras.ops.convert_to_tensor(validation.y[i : i + size].astype("int32")),
+        )
+        for i in range(0, len(validation), size)
+    ]
+
+    def evaluate() -> dict[str, float]:
+        sums = np.array([[float(v) for v in compiled(*part)] for part in parts]).sum(axis=0)
+        loss, accuracy = sums / len(validation)
+        return {"val_loss": float(loss), "val_accuracy": float(accuracy)}
+
+    return evaluate
+
+
+class _Watch:
+    """Runs Keras' callbacks for the rules and says which rule fires at an epoch's end."""
+
+    def __init__(self, model: keras.Model, training: Training):
+        self.model = model
+        self.rules = training.rules
+        self.plateau: keras.callbacks.Callback | None = None
+        if training.reduce_lr_patience is not None:
+            self.plateau = keras.callbacks.ReduceLROnPlateau(
+                "val_accuracy", mode="max", patience=training.reduce_lr_patience
+            )
+        self.early = {
+            rule: keras.callbacks.EarlyStopping("val_accuracy", mode="max", patience=rule.patience)
+            for rule in training.rules
+            if isinstance(rule, EarlyStop)
+        }
+        # thresholds with one patience share one window; the callback itself never stops
+        # before the smallest of them, and the others read the value that it logs
+        self.stable = {
+            patience: StopOnStableWeights(
+                patience,
+                min(
+                    r.max_std
+                    for r in training.rules
+                    if isinstance(r, StableWeights) and r.patience == patience
+                ),
+            )
+            for patience in {r.patience for r in training.rules if isinstance(r, StableWeights)}
+        }
+        if len(self.stable) > 1:
+            raise ValueError(
+                "StableWeights rules on one trajectory must share their patience, got "
+                f"{sorted(self.stable)}"
+            )
+        for callback in self._callbacks():
+            callback.set_model(model)
+
+    def _callbacks(self):
+        plateau = [self.plateau] if self.plateau else []
+        return [*plateau, *self.early.values(), *self.stable.values()]
+
+    def resume(self, history: list[dict[str, float]], windows: dict[int, dict]) -> None:
+        """Begin, and replay the logs of the epochs that were trained before."""
+        for patience, window in windows.items():
+            self.stable[patience].set_state(window)
+        for callback in self._callbacks():
+            callback.on_train_begin()
+        for epoch, logs in enumerate(history):
+            for callback in [*([self.plateau] if self.plateau else []), *self.early.values()]:
+                callback.on_epoch_end(epoch, dict(logs))
+
+    def fired(self, epoch: int, logs: dict[str, float], already) -> list[Rule]:
+        """Rules that fire now; adds "weights_max_std" to the logs."""
+        for callback in self.stable.values():
+            callback.on_epoch_end(epoch, logs)
+        if self.plateau:
+            self.plateau.on_epoch_end(epoch, dict(logs))
+        pending = [rule for rule in self.rules if rule not in already]
+        fired = [rule for rule in pending if self._fires(rule, epoch, logs)]
+        self.model.stop_training = False
+        return fired
+
+    def _fires(self, rule: Rule, epoch: int, logs: dict[str, float]) -> bool:
+        if isinstance(rule, FixedEpochs):
+            return epoch + 1 == rule.epochs
+        if isinstance(rule, StableWeights):
+            full = epoch + 1 >= rule.patience
+            return full and logs["weights_max_std"] < rule.max_std
+        self.model.stop_training = False
+        self.early[rule].on_epoch_end(epoch, logs)
+        return bool(self.model.stop_training)
+
+    def windows(self) -> dict[int, dict[str, np.ndarray]]:
+        """State of each StopOnStableWeights, for a checkpoint."""
+        return {patience: callback.get_state() for patience, callback in self.stable.items()}
