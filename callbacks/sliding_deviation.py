@@ -23,7 +23,7 @@ class SlidingDeviation:
 
     Args:
         length: rows in the window, >= 2.
-        columns: P, numbers in a row, >= 1.
+        columns: P, numbers in a row.
 
     Memory: 4 * length * P bytes (float32 window) and 20 * P (sums and reference).
     """

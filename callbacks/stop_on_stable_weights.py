@@ -101,7 +101,9 @@ class StopOnStableWeights(keras.callbacks.Callback):
         self.verbose = verbose
         self.stopped_epoch = 0
         self.weights_max_std = math.nan
-        self._window: SlidingDeviation | None = None
+        self._window = SlidingDeviation(self.patience, 0)
+        self._total = 0
+        self._drawn: np.ndarray | None = None
         self._given: dict[str, np.ndarray] | None = None
         self._backup: dict[str, np.ndarray] | None = None
 
@@ -117,7 +119,7 @@ class StopOnStableWeights(keras.callbacks.Callback):
         Raises:
             ValueError: before the end of the first epoch, when there is no state yet.
         """
-        if self._window is None or self._window.latest() is None:
+        if self._window.latest() is None:
             raise ValueError("there is no state before the end of the first epoch")
         state = self._window.get_state()
         scalars = (self._epoch, self._total, self._drawn_with)
@@ -148,7 +150,7 @@ class StopOnStableWeights(keras.callbacks.Callback):
         if given is not None:
             self._restore(given)
         elif self.backup_path is not None and self.backup_path.exists():
-            self._backup = self._read_backup()
+            self._backup = self._read(self.backup_path)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Take up a backup that this epoch continues."""
@@ -188,7 +190,7 @@ class StopOnStableWeights(keras.callbacks.Callback):
             random = np.random.default_rng(self.seed)
             self._drawn = np.sort(random.choice(self._total, self.max_weights, replace=False))
         self._drawn_with = -1 if self._drawn is None else self.seed
-        columns = self._total if self._drawn is None else self.max_weights
+        columns = self._total if self._drawn is None else len(self._drawn)
         self._window = SlidingDeviation(self.patience, columns)
 
     def _snapshot(self) -> np.ndarray:
@@ -224,9 +226,9 @@ class StopOnStableWeights(keras.callbacks.Callback):
         self._window.set_state(state)
         self._epoch = int(state["epoch"])
 
-    def _read_backup(self) -> dict[str, np.ndarray] | None:
+    def _read(self, path: Path) -> dict[str, np.ndarray] | None:
         try:
-            with np.load(self.backup_path, allow_pickle=False) as file:
+            with np.load(path, allow_pickle=False) as file:
                 state = {name: file[name] for name in file.files}
             _check(state, self.patience)
         except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
@@ -250,8 +252,10 @@ class StopOnStableWeights(keras.callbacks.Callback):
         except ValueError as problem:
             self._drop(str(problem))
             return
-        self._window.forget(again)
-        if not np.array_equal(self._window.latest(), self._snapshot(), equal_nan=True):
+        if again:
+            self._window.forget(again)
+        before, now = self._window.latest(), self._snapshot()
+        if before is None or not np.array_equal(before, now, equal_nan=True):
             self._open()
             self._drop("the model has other weights than at its last epoch")
 
@@ -290,7 +294,7 @@ def _write(path: Path, state: dict[str, np.ndarray]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **state)
+            np.savez(file, **state)  # type: ignore[arg-type]
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)

@@ -195,6 +195,14 @@ def use_threads(count: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
+def silence() -> None:
+    """Drop TensorFlow's warnings, such as that many functions are compiled: one per model is."""
+    if name() == "tensorflow":
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+
+
 def describe() -> dict[str, str]:
     """Versions of Keras and the backend, and the kind of device they run on."""
     if name() == "jax":

@@ -73,8 +73,10 @@ def project(delta: Any, norm: str, eps: Any) -> Any:
     Source: Madry et al. 2018, arXiv:1706.06083, sec. 2.1.
 
     Example:
-        >>> project(np.float32([[3, 4], [0.3, 0.4]]), "l2", np.float32([1, 1]))[0]
-        array([0.6, 0.8], dtype=float32)
+        >>> delta = np.array([[3, 4], [0.3, 0.4]], np.float32)
+        >>> ops.convert_to_numpy(project(delta, "l2", np.ones(2, np.float32))).round(1)
+        array([[0.6, 0.8],
+               [0.3, 0.4]], dtype=float32)
     """
     radius = per_example(eps, delta)
     if norm == "linf":

@@ -111,7 +111,9 @@ class Record:
             "adversarial": np.ascontiguousarray(self.adversarial.T.astype(smallest)),
             **{f"array:{k}": v for k, v in self.arrays.items()},
             **{f"curve:{k}": v for k, v in self.curves.items()},
-            **{f"picture:{k}": np.round(v * 255).astype(np.uint8) for k, v in self.pictures.items()},
+            **{
+                f"picture:{k}": np.round(v * 255).astype(np.uint8) for k, v in self.pictures.items()
+            },
         }
         facts = json.dumps({"cell": dict(self.cell), "about": dict(self.about)}, sort_keys=True)
         arrays["facts"] = np.frombuffer(facts.encode(), np.uint8)

@@ -56,8 +56,6 @@ class Store:
         """Whether the thing was finished."""
         return self.path(kind, digest, suffix).is_file()
 
-    def write(
-        self, kind: str, digest: str, suffix: str, write: Callable[[Path], object]
-    ) -> Path:
+    def write(self, kind: str, digest: str, suffix: str, write: Callable[[Path], object]) -> Path:
         """Write the thing atomically with `write(path)`."""
         return write_atomically(self.path(kind, digest, suffix), write)

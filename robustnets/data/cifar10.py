@@ -21,8 +21,8 @@ CLASS_NAMES = (
     "ship",
     "truck",
 )
-# Releases of Keras differ in where they unpack the archive
-_CACHED = ("cifar-10-batches-py-target", "cifar-10-batches-py")
+# Releases of Keras differ in the name they keep the archive under
+_CACHED = ("cifar-10-batches-py-target_archive", "cifar-10-batches-py.tar.gz")
 
 
 def load(data_dir: str | os.PathLike | None = None) -> Dataset:

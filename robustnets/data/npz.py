@@ -11,6 +11,17 @@ from robustnets.core.dataset import Dataset, Split
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 OPTIONAL = ("class_names",)
+_REWRITE = "write it again with numpy.savez_compressed"
+# What zipfile, zlib and NumPy raise on reading bytes that nobody wrote
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    NotImplementedError,
+)
 
 
 def load(path: str | os.PathLike) -> Dataset:
@@ -46,19 +57,16 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is damaged or not an .npz file; {_REWRITE}")
     try:
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it holds a single array")
             _check_names(path, file.files)
             return {name: _read(path, file, name) for name in file.files}
     except _Refused:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError) as problem:
-        raise ValueError(
-            f"{path} is damaged or not an .npz file ({problem}); write it again with "
-            "numpy.savez_compressed"
-        ) from problem
+    except _DAMAGE as problem:
+        raise ValueError(f"{path} is damaged ({problem}); {_REWRITE}") from problem
 
 
 def to_dataset(

@@ -5,7 +5,10 @@ What is worked around, always towards what the spec asks for:
 - ART replaces NaN gradients by zeros and goes on: non-finite logits raise here;
 - it clips to the box before it projects onto the ball, so that a rounding can leave the box:
   clipped once more;
-- its float32 norm of a tiny gradient is zero: see `peers.logits_function`.
+- its float32 norm of a tiny gradient is zero: see `peers.logits_function`;
+- Keras' cross entropy loses the true class of confident examples: ART is given
+  `losses.cross_entropy` for its loss object;
+- at eps = 0 and for zero gradients it warns of a 0/0 whose result it does not use: silenced.
 `KerasClassifier` is not used: it hands Keras arguments that some releases refuse.
 """
 
@@ -18,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keras import ops
 
+from robustnets.attacks import losses
 from robustnets.attacks.base import Attack
 from robustnets.attacks.fgsm import FGSM
 from robustnets.engines import peers
@@ -48,7 +53,6 @@ def generate(
     del seed  # FastGradientMethod draws nothing without random starts
     peers.require_tensorflow("art")
     import_art()
-    import keras
     from art.attacks.evasion import FastGradientMethod
     from art.estimators.classification import TensorFlowV2Classifier
 
@@ -67,8 +71,7 @@ def generate(
         model=model,
         nb_classes=classifier.classes,
         input_shape=classifier.image_shape,
-        # the default divides gradients by the batch size
-        loss_object=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
+        loss_object=lambda one_hot, z: ops.sum(losses.cross_entropy(z, one_hot.argmax(axis=1))),
         clip_values=(threat.low, threat.high),
     )
     method = FastGradientMethod(
@@ -79,15 +82,12 @@ def generate(
         batch_size=batch_size,
     )
     one_hot = np.eye(classifier.classes, dtype=np.float32)
-    return peers.in_batches(
-        lambda part, labels: np.clip(
-            method.generate(part, y=one_hot[labels]), threat.low, threat.high
-        ),
-        x,
-        y,
-        batch_size,
-        progress,
-    )
+
+    def attack_batch(part, labels):
+        with np.errstate(invalid="ignore"):
+            return np.clip(method.generate(part, y=one_hot[labels]), threat.low, threat.high)
+
+    return peers.in_batches(attack_batch, x, y, batch_size, progress)
 
 
 def import_art() -> None:
@@ -98,7 +98,7 @@ def import_art() -> None:
     """
     home = Path.home()
     if "art" in sys.modules or (home / ".art" / "config.json").exists():
-        import art  # noqa: F401
+        import art
 
         return
     package = importlib.util.find_spec("art")
@@ -109,7 +109,7 @@ def import_art() -> None:
     )
     if spec is None or spec.loader is None:
         raise ImportError(f"ART at {package.origin} has no config.py")
-    config = importlib.util.module_from_spec(spec)
+    config: Any = importlib.util.module_from_spec(spec)
     names = ("HOME", "USERPROFILE")
     before = {name: os.environ.get(name) for name in names}
     with tempfile.TemporaryDirectory() as empty:

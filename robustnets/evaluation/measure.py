@@ -51,8 +51,7 @@ def measure(
     """
     clean, confidence = outcomes(classifier, x)
     arrays: dict[str, list[np.ndarray]] = {
-        name: []
-        for name in ("adversarial_confidence", "linf", "l2", "forward", "backward")
+        name: [] for name in ("adversarial_confidence", "linf", "l2", "forward", "backward")
     }
     epsilons, predictions, pictures, seconds = [], [], [x[:pictured]], 0.0
     for eps, examples in adversarial:

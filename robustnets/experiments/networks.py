@@ -194,12 +194,13 @@ class Workshop:
         return Trained(model, arrays, about)
 
 
-def held_out(split: Split, count: int) -> tuple[Split, Split]:
-    """Hold the last `count` examples out.
+def held_out(split: Split, share: float) -> tuple[Split, Split]:
+    """Hold the last share of the examples out, at least one.
 
     Raises:
         ValueError: if that leaves nothing to train on.
     """
+    count = max(1, round(share * len(split)))
     if count >= len(split):
         raise ValueError(f"cannot hold {count} of {len(split)} training examples out")
     return Split(split.x[:-count], split.y[:-count]), Split(split.x[-count:], split.y[-count:])
@@ -209,4 +210,3 @@ def apply_layer(layer: keras.layers.Layer, x: np.ndarray) -> np.ndarray:
     """A layer's output on all examples, float32 (N, ...)."""
     layer.build((None, *x.shape[1:]))
     return run_in_batches(backend.compiled(layer), x)
-

@@ -27,6 +27,7 @@ def quiet_backend(threads: int = 0) -> None:
         if threads:
             backend.use_threads(threads)
         backend.describe()
+        backend.silence()
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -161,12 +161,12 @@ def _rounds(missing: Sequence[Planned]):
         for n in defended
         if hasattr(n.defense, "training") or not n.defense.starts_trained
     ]
-    by_network: dict[Network, list[Planned]] = {}
+    by_seed: dict[tuple[DatasetRef, int], list[Planned]] = {}
     for p in missing:
-        by_network.setdefault(replace(p.cell.network, defense=None), []).append(p)
+        by_seed.setdefault((p.cell.network.dataset, p.cell.network.seed), []).append(p)
     yield [
-        Task(f"measure {len(group)} Cells of {describe(n)}", n.dataset, cells=tuple(group))
-        for n, group in by_network.items()
+        Task(f"measure {len(group)} Cells, seed {seed}", dataset, cells=tuple(group))
+        for (dataset, seed), group in by_seed.items()
     ]
 
 

@@ -8,6 +8,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ class FittedFilter:
         if path.suffix != ".npz":
             raise ValueError(f"a filter is saved as .npz, got {path.name}")
         n = self.spec.n_components
-        arrays = {
+        arrays: dict[str, Any] = {
             "method": np.array(self.spec.method),
             "n_components": np.array(n, np.int64 if isinstance(n, int) else np.float64),
             "encode": self.encode,
@@ -209,7 +210,9 @@ def _fit_fastica(flat, mean, n_components, seed):
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
-    rank = int(np.linalg.matrix_rank((flat - mean).T @ (flat - mean), hermitian=True))
+    centred = flat - mean
+    gram = centred.T @ centred if len(flat) >= flat.shape[1] else centred @ centred.T
+    rank = int(np.linalg.matrix_rank(gram, hermitian=True))
     if isinstance(n_components, float):
         n_components = _fit_pca(flat, mean, n_components)[0].shape[1]
     if n_components > rank:

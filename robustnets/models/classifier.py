@@ -29,6 +29,8 @@ class Classifier:
         if len(model.outputs[0].shape) != 2:
             raise ValueError(f"logits must be (N, K), {model.name} gives {model.outputs[0].shape}")
         last = model.layers[-1]
+        while isinstance(last, keras.Model) and last.layers:  # a filter before a whole model
+            last = last.layers[-1]
         if (
             isinstance(last, keras.layers.Softmax)
             or getattr(last, "activation", None) is keras.activations.softmax

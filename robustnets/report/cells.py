@@ -115,8 +115,8 @@ class Link:
 
 
 Cell: TypeAlias = (
-    str | int | float | None | Bounded | Bounds | Percent | Points | Fixed | PValue | Seconds
-    | Word | Link
+    str | int | float | Bounded | Bounds | Percent | Points | Fixed | PValue | Seconds | Word
+    | Link | None
 )  # fmt: skip
 
 
@@ -236,7 +236,7 @@ def parts(cell: Cell) -> tuple[str, ...]:
         or isinstance(cell, (Bounded, numbers.Real))
         or (isinstance(cell, tuple) and len(cell) == 2)
     ):
-        return _quantity(cell, plain)  # type: ignore[arg-type]
+        return _quantity(cell, plain)
     raise ValueError(
         f"a cell is text, a number, None, an interval or one of robustnets.report.cells, "
         f"got {type(cell).__name__}: {cell!r}"
@@ -264,6 +264,9 @@ def as_html(cell: Cell) -> str:
         return f'<a href="{html.escape(cell.href)}">{shown[0]}</a>'
     if isinstance(cell, Word):
         return f'<span class="word {cell.kind}">{shown[0]}</span>'
+    if isinstance(cell, str):
+        # long names of settings may break where their words do
+        return re.sub(r"((?<=\w)[_(=/](?=\w)|,(?=[A-Za-z_]))", r"\1<wbr>", shown[0])
     return " ".join([shown[0], *(f'<span class="bounds">{part}</span>' for part in shown[1:])])
 
 

@@ -123,8 +123,8 @@ def comparison_table(comparisons: Sequence[Comparison], caption: str) -> Table:
         caption: what is compared; what the verdict means is added to it.
 
     Returns:
-        Columns condition, metric, reported, reproduced, interval, n, seeds, verdict, and
-        where any row needs them: unit, one run, note. Rates show in percent.
+        Columns condition, reported, reproduced, interval, n, seeds, verdict, and where any
+        row needs them: metric, unit, one run, note. Rates show in percent.
 
     Raises:
         ValueError: if there is nothing to compare.
@@ -132,7 +132,9 @@ def comparison_table(comparisons: Sequence[Comparison], caption: str) -> Table:
     if not comparisons:
         raise ValueError("nothing to compare: pass at least one Comparison")
     units = {_SHOWN_AS.get(c.unit, c.unit) for c in comparisons}
+    metrics = {c.metric.replace("_", " ") for c in comparisons}
     optional = {
+        "metric": len(metrics) > 1,
         "unit": len(units) > 1,
         "one run": any(c.one_run is not None for c in comparisons),
         "note": any(c.note for c in comparisons),
@@ -140,10 +142,14 @@ def comparison_table(comparisons: Sequence[Comparison], caption: str) -> Table:
     rows = [_row(c) for c in comparisons]
     names = tuple(name for name in rows[0] if optional.get(name, True))
     unit = units.pop() if len(units) == 1 else ""
-    # the table has no unit column then, so the caption must say it
-    stated = {"": "", "%": " In percent.", "points": " In percentage points."}.get(
-        unit, f" In {unit}."
-    )
+    # what is the same in every row needs no column, but must be said once
+    said = []
+    if not optional["metric"] and min(metrics) not in caption.lower():
+        said.append(min(metrics))
+    if unit:
+        said.append({"%": "in percent", "points": "in percentage points"}.get(unit, f"in {unit}"))
+    stated = " ".join(said)
+    stated = f" {stated[0].upper()}{stated[1:]}." if stated else ""
     return Table(
         columns=names,
         rows=tuple(tuple(row[name] for name in names) for row in rows),

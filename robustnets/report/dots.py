@@ -127,12 +127,14 @@ def bar_or_dot_figure(
         raise ValueError(f"rows need labels that differ, got {labels}")
     groups = list(dict.fromkeys(row.group for row in rows))
     with style.styled():
-        figure = style.canvas(style.WIDTH, 0.75 + 0.36 * len(rows))
+        names = [style.wrapped(label, 24) for label in labels]
+        height = 0.2 + 0.17 * max(name.count("\n") + 1 for name in names)
+        figure = style.canvas(style.WIDTH, 0.75 + height * len(rows))
         ax = figure.subplots()
         handles: dict[str, Any] = {}
-        for height, row in enumerate(rows):
-            handles = {**_row(ax, row, height, groups.index(row.group)), **handles}
-        ax.set_yticks(range(len(rows)), [style.wrapped(label, 24) for label in labels])
+        for place, row in enumerate(rows):
+            handles = {**_row(ax, row, place, groups.index(row.group)), **handles}
+        ax.set_yticks(range(len(rows)), names)
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0, labelcolor=style.INK)
         ax.spines["left"].set_visible(False)
@@ -152,25 +154,25 @@ def _bars(value: Any) -> tuple[float, list[list[float]] | None]:
     return float(value), None
 
 
-def _row(ax: "Axes", row: Dots, height: int, group: int) -> dict[str, Any]:
+def _row(ax: "Axes", row: Dots, place: int, group: int) -> dict[str, Any]:
     colour, handles = style.color(group), {}
     if row.seeds:
         (handles["one training run"],) = ax.plot(
-            row.seeds, [height] * len(row.seeds), "|", color=colour, alpha=0.55, markersize=11,
+            row.seeds, [place] * len(row.seeds), "|", color=colour, alpha=0.55, markersize=11,
             markeredgewidth=1.5, label="one training run", zorder=3,
         )  # fmt: skip
     if row.interval is not None:
         estimate, bars = _bars(row.interval)
         name = row.group or "estimate and interval"
         drawn = ax.errorbar(
-            [estimate], [height], xerr=bars, fmt=style.marker(group), color=colour, elinewidth=2.6,
+            [estimate], [place], xerr=bars, fmt=style.marker(group), color=colour, elinewidth=2.6,
             markersize=7.5, markeredgecolor="white", label=name, zorder=4,
         )  # fmt: skip
         handles[name] = drawn.lines[0]
         handles[name].set_label(name)
     if row.reported is not None:
         (handles["reported"],) = ax.plot(
-            [row.reported], [height], "D", markerfacecolor="white", markeredgecolor=style.INK,
+            [row.reported], [place], "D", markerfacecolor="white", markeredgecolor=style.INK,
             markersize=7, markeredgewidth=1.4, label="reported", zorder=5,
         )  # fmt: skip
     return handles
@@ -197,7 +199,8 @@ def _label(ax: "Axes", points: Sequence[Point]) -> None:
         for bars, horizontal in ((x_bars, True), (y_bars, False)):
             if bars is not None:
                 less, more = bars[0][0], bars[1][0]
-                ends = [(x - less, y), (x + more, y)] if horizontal else [(x, y - less), (x, y + more)]
+                across, up = (1, 0) if horizontal else (0, 1)
+                ends = [(x - less * across, y - less * up), (x + more * across, y + more * up)]
                 (x0, y0), (x1, y1) = ax.transData.transform(ends)
                 taken.append(Bbox.from_extents(x0 - 2, y0 - 2, x1 + 2, y1 + 2))
     inside = ax.get_window_extent()

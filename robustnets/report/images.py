@@ -95,6 +95,4 @@ def _place(ax: Any, image: np.ndarray, x: float, y: float, aspect: float, colorm
     from matplotlib.patches import Rectangle
 
     # a light picture on white paper still shows where it ends
-    ax.add_patch(
-        Rectangle((x, y), 1, aspect, fill=False, edgecolor=style.RULE, linewidth=0.8)
-    )
+    ax.add_patch(Rectangle((x, y), 1, aspect, fill=False, edgecolor=style.RULE, linewidth=0.8))

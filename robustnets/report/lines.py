@@ -169,7 +169,6 @@ def panels_figure(
         width = style.WIDTH if columns == 1 else 2.9 * columns
         figure = style.canvas(width, 2.75 * rows)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
-        figure.get_layout_engine().set(wspace=0.06, hspace=0.06)
         looks = _looks(panels)
         handles: dict[str, Any] = {}
         for ax, panel in zip(axes.flat, panels):
@@ -234,15 +233,27 @@ def _fit_rates(ax: "Axes", panel: Panel) -> None:
 
 
 def _rule(ax: "Axes", threshold: Threshold) -> None:
-    look = {"color": style.MUTED, "linewidth": 1.1, "linestyle": (0, (4, 3)), "zorder": 2}
-    small = {"color": style.MUTED, "size": style.FONT - 1.5, "textcoords": "offset points"}
+    look: dict[str, Any] = {
+        "color": style.MUTED,
+        "linewidth": 1.1,
+        "linestyle": (0, (4, 3)),
+        "zorder": 2,
+    }
+    small: dict[str, Any] = {
+        "color": style.MUTED,
+        "size": style.FONT - 1.5,
+        "textcoords": "offset points",
+    }
     if threshold.axis == "y":
         ax.axhline(threshold.value, **look)
-        spot, offset, ha = (1, threshold.value), (0, 3), "right"
-        frame: Any = ax.get_yaxis_transform()
+        spot: tuple[float, float] = (1, threshold.value)
+        offset, ha, frame = (0, 3), "right", ax.get_yaxis_transform()
     else:
         ax.axvline(threshold.value, **look)
-        spot, offset, ha = (threshold.value, 1), (4, -3), "left"
+        # on the side where there is more room for the words
+        late = ax.transAxes.inverted().transform(ax.transData.transform((threshold.value, 1)))[0]
+        spot = (threshold.value, 1)
+        offset, ha = ((-4, -3), "right") if late > 0.5 else ((4, -3), "left")
         frame = ax.get_xaxis_transform()
     if threshold.label:
         va = "bottom" if threshold.axis == "y" else "top"

@@ -4,6 +4,7 @@ Colours: Okabe & Ito 2008, "Color Universal Design", without the yellow, which v
 Everything draws through matplotlib's objects; pyplot and its global state are never loaded.
 """
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ INK, MUTED, RULE = "#1d1f21", "#55595e", "#dcdcd8"
 WIDTH = 5.0
 FONT = 10.5
 
-_RC = {
+_RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": FONT,
     "text.color": INK,
@@ -65,7 +66,8 @@ def styled(salt: str = "robustnets") -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({**_RC, "svg.hashsalt": salt})
+        settings: Any = {**_RC, "svg.hashsalt": salt}
+        matplotlib.rcParams.update(settings)
         yield
 
 
@@ -99,7 +101,7 @@ def finish(figure: "Canvas", title: str | None = None, handles: Sequence[Any] = 
     """
     width, height = figure.get_size_inches()
     used = 0.04
-    blocks = []
+    blocks: list[tuple[Any, float]] = []
     if title:
         lines = textwrap.wrap(title, int(width * 10.5))
         text = figure.text(0.008, 1, "\n".join(lines), va="top", weight="bold", size=FONT + 0.5)
@@ -121,7 +123,7 @@ def finish(figure: "Canvas", title: str | None = None, handles: Sequence[Any] = 
             block.set_bbox_to_anchor((0.008, y), transform=figure.transFigure)
         else:
             block.set_y(y)
-    engine = figure.get_layout_engine()
+    engine: Any = figure.get_layout_engine()
     if engine is not None:
         engine.set(rect=(0, 0, 1, height / total), w_pad=0.06, h_pad=0.05)
         figure.draw_without_rendering()
@@ -150,10 +152,20 @@ def name_axes(ax: "Axes", x_label: str, y_label: str, title: str | None = None) 
 
 
 def rates_axis(axis: Any) -> None:
-    """Show fractions on an axis as percent."""
-    from matplotlib.ticker import FuncFormatter
+    """Show fractions on an axis as percent, every number with as many decimals as any needs."""
+    from matplotlib.ticker import Formatter
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.6g}%"))
+    class Rates(Formatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            ticks = [100 * float(v) for v in (self.locs if len(self.locs) else [x])]
+            digits = next(d for d in range(7) if d == 6 or _all_exact(ticks, d))
+            return f"{100 * x:.{digits}f}%".replace("-", "\N{MINUS SIGN}")
+
+    axis.set_major_formatter(Rates())
+
+
+def _all_exact(values: Sequence[float], digits: int) -> bool:
+    return all(abs(round(v, digits) - v) < 1e-7 for v in values)
 
 
 def few_ticks(axis: Any, log: bool = False) -> None:
@@ -165,5 +177,10 @@ def few_ticks(axis: Any, log: bool = False) -> None:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Text broken into lines of at most so many characters."""
-    return "\n".join(textwrap.wrap(text, width)) or text
+    """Text in lines of about so many characters, broken at spaces and inside long names."""
+    lines = [""]
+    for piece in re.split(r"(?<=\s)(?=\S)|(?<=\w[_(,/])(?=\w)", text):
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.strip() for line in lines)

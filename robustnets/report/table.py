@@ -90,7 +90,7 @@ class Table:
 
     @property
     def alignment(self) -> tuple[str, ...]:
-        """"left" or "right" per column."""
+        """ "left" or "right" per column."""
         if self.align:
             return self.align
         return tuple(
@@ -138,8 +138,11 @@ class Table:
         )
         body = []
         for row in self.rows:
-            cells = [f'<th scope="row" class="{sides[0]}">{as_html(row[0])}</th>']
-            cells += [f'<td class="{s}">{as_html(c)}</td>' for c, s in zip(row[1:], sides[1:])]
+            cells = [f'<th scope="row" class="{sides[0]}{_long(row[0])}">{as_html(row[0])}</th>']
+            cells += [
+                f'<td class="{side}{_long(cell)}">{as_html(cell)}</td>'
+                for cell, side in zip(row[1:], sides[1:], strict=True)
+            ]
             body.append(f"<tr>{''.join(cells)}</tr>\n")
         caption = html.escape(self.caption)
         # the caption stays outside of the region, or it would scroll away with the table
@@ -151,6 +154,11 @@ class Table:
             f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(body)}</tbody>\n"
             f"</table>\n</div>\n</div>\n"
         )
+
+
+def _long(cell: Cell) -> str:
+    # prose needs width, or it becomes a column of single words
+    return " long" if isinstance(cell, str) and len(cell) > 30 else ""
 
 
 def _csv_columns(name: str, values: list[object]) -> list[str]:

@@ -1,0 +1,131 @@
+"""What chapter pages share: runs grouped by seed, means over seeds, facts for the footer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from robustnets.core.record import Record
+from robustnets.core.spec import digest
+from robustnets.report.lines import Series
+from robustnets.stats.intervals import Interval, mean
+
+
+def by_seed(
+    records: Sequence[Record], label: Callable[[Record], str | None]
+) -> dict[str, list[Record]]:
+    """Group Records by a label, each group in the order of the training seeds.
+
+    Args:
+        records: of one chapter.
+        label: the name of a Record's group, or None to leave it out.
+    """
+    groups: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda r: r.cell["network"]["seed"]):
+        name = label(record)
+        if name is not None:
+            groups.setdefault(name, []).append(record)
+    return groups
+
+
+def accuracies(group: Sequence[Record]) -> np.ndarray:
+    """Clean accuracy of each Record: float64 (S,)."""
+    return np.array([record.correct.mean() for record in group])
+
+
+def successes(group: Sequence[Record], eps: float | None = None) -> np.ndarray:
+    """Share of the rightly classified examples that the attack turns wrong.
+
+    Args:
+        group: Records with the same radii.
+        eps: one radius gives float64 (S,); None gives all, float64 (S, E).
+    """
+    rates = np.array([r.fooled.sum(axis=1) / max(1, r.correct.sum()) for r in group])
+    return rates if eps is None else rates[:, group[0].at(eps)]
+
+
+def banded(label: str, x: np.ndarray, values: np.ndarray, **look: Any) -> Series:
+    """A curve of the mean over seeds with its 95 % interval.
+
+    Args:
+        label: for the legend.
+        x: (P,).
+        values: float (S, P); a NaN leaves a gap.
+        look: style, marker or color of the Series.
+    """
+    middle = values.mean(axis=0)
+    if len(values) < 2:
+        return Series(label, x, middle, **look)
+    bounds = [mean(column) for column in values.T]
+    low, high = np.array([[b.low, b.high] for b in bounds]).T
+    return Series(label, x, middle, low, high, **look)
+
+
+def percent_text(interval: Interval, digits: int = 1) -> str:
+    """An estimate with its bounds for running text: "97.5 % (97.4 to 97.6)"."""
+    estimate, low, high = (100 * v for v in (interval.estimate, interval.low, interval.high))
+    if not np.isfinite(low):
+        return f"{estimate:.{digits}f} %"
+    return f"{estimate:.{digits}f} % ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def facts(records: Sequence[Record], run: dict[str, Any]) -> dict[str, object]:
+    """Where the numbers come from, for the page's list of facts.
+
+    Args:
+        records: of one chapter, at least one.
+        run: "command", "scale", "seconds" and "jobs", as `robustnets run` wrote them.
+    """
+    first = records[0]
+    about = first.about
+    seeds = {record.cell["network"]["seed"] for record in records}
+    return {
+        "command": run["command"],
+        "scale": run["scale"],
+        "data": f"{first.cell['network']['dataset']['name']}, fingerprint {about['data']}",
+        "test examples": len(first.label),
+        "training seeds": len(seeds),
+        "device": about["device"],
+        "software": ", ".join(
+            f"{name} {about[name]}"
+            for name in ("robustnets", "keras", "tensorflow", "jax", "python")
+            if name in about
+        ),
+        "seconds": run["seconds"],
+        "worker processes": run["jobs"],
+        "networks": len({digest(r.cell["network"]) for r in records}),
+        "Records": f"{len(records)}, fingerprint "
+        + digest(sorted(record.fingerprint for record in records)),
+    }
+
+
+def as_rate(bounds: tuple[float, float]) -> tuple[float, float]:
+    """Bounds of a rate, which cannot leave [0, 1]; infinite ones stay, they say n = 1."""
+    low, high = bounds
+    return (max(0.0, low) if np.isfinite(low) else low), (
+        min(1.0, high) if np.isfinite(high) else high
+    )
+
+
+def network_setup(training: Mapping[str, Any]) -> str:
+    """What the thesis leaves open about its network, and what was chosen."""
+    sgd = training["optimizer"]
+    return (
+        "What the thesis leaves open was chosen once, before any result was seen. From the code "
+        "published with Bhagoji et al. 2017 ([arXiv:1704.02654](https://arxiv.org/abs/1704.02654)), "
+        "the paper it points to, come the sigmoid hidden units and SGD with learning rate "
+        f"{sgd['learning_rate']:g} and Nesterov momentum {sgd['momentum']:g}. Chosen here: batches "
+        f"of {training['batch_size']}, Glorot-uniform weights, and the last "
+        f"{training['validation']:.1%} of the training split held out for validation."
+    )
+
+
+def caution(like_for_like: bool) -> str:
+    """A warning for the head of a page whose scale is not the original's."""
+    if like_for_like:
+        return ""
+    return (
+        "> This page was made at a smaller scale than the thesis: other data or fewer epochs. "
+        "The reported numbers stand beside ours to show the layout; the verdicts say nothing "
+        "about the thesis until the chapter runs at `--scale full` on MNIST.\n\n"
+    )

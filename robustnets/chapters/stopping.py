@@ -1,0 +1,462 @@
+"""When to stop training: the seven configurations of the thesis, section 3.4."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from robustnets.chapters import common
+from robustnets.core.record import Record
+from robustnets.report import reported
+from robustnets.report.cells import Fixed, Percent, Points, PValue, Seconds, Word
+from robustnets.report.compare import Comparison, comparison_table
+from robustnets.report.dots import Dots, bar_or_dot_figure
+from robustnets.report.figure import Figure
+from robustnets.report.index import IndexEntry
+from robustnets.report.lines import Panel, Series, Threshold, panels_figure
+from robustnets.report.page import FigureBlock, Page, Section, TableBlock, Text
+from robustnets.report.table import Table
+from robustnets.stats.intervals import mean, next_value
+from robustnets.stats.multiplicity import holm
+from robustnets.stats.paired import paired_means, paired_rates
+
+SLUG = "stopping"
+TITLE = "When to stop training"
+QUESTION = (
+    "Can a heuristic decide when a network has learned, without losing accuracy "
+    "against a fixed 500 epochs?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The chapter's numbers at one scale; `full` is the thesis' own."""
+
+    dataset: str
+    seeds: int
+    long: int
+    short: int
+    patience: int
+    plateau: int
+    thresholds: tuple[float, ...]
+    batch_size: int
+    max_epochs: int
+
+
+SCALES = {
+    "demo": Scale("digits", 3, 400, 200, 24, 12, (0.5, 0.05, 0.02), 25, 600),
+    "quick": Scale("mnist", 3, 100, 50, 6, 3, (0.5, 0.05, 0.02), 500, 200),
+    "full": Scale("mnist", 10, 1000, 500, 60, 30, (0.5, 0.05, 0.02, 0.01), 500, 1500),
+}
+
+
+def trajectories(scale: str):
+    """The two trajectories of the chapter: without and with learning-rate reduction."""
+    from robustnets.training import EarlyStop, FixedEpochs, StableWeights, Training
+
+    s = SCALES[scale]
+    heuristics = (
+        EarlyStop(s.patience),
+        *(StableWeights(s.patience, max_std) for max_std in s.thresholds),
+    )
+    common = {"batch_size": s.batch_size, "max_epochs": s.max_epochs}
+    plain = Training((FixedEpochs(s.short), FixedEpochs(s.long), *heuristics), **common)
+    plateau = Training((FixedEpochs(s.short), *heuristics), reduce_lr_patience=s.plateau, **common)
+    return plain, plateau
+
+
+def cells(
+    scale: str, dataset: str | None = None, seeds: int | None = None, engine: str = "native"
+) -> tuple:
+    """Every stop of both trajectories, for each training seed; nothing is attacked."""
+    from robustnets.experiments.cell import Cell, DatasetRef, Network
+
+    del engine  # no attack here
+    s = SCALES[scale]
+    ref = DatasetRef(dataset or s.dataset)
+    return tuple(
+        Cell(Network(ref, "fc_100_100_10", training, rule, seed))
+        for seed in range(seeds or s.seeds)
+        for training in trajectories(scale)
+        for rule in training.rules
+    )
+
+
+def condition(record: Record) -> str:
+    """The configuration in the words of the reported numbers."""
+    network = record.cell["network"]
+    rule, plateau = network["rule"], network["training"]["reduce_lr_patience"]
+    name = {
+        "FixedEpochs": "{epochs} epochs",
+        "EarlyStop": "early_stopping(patience={patience})",
+        "StableWeights": "stop_on_stable_weights(patience={patience},max_std={max_std})",
+    }[rule["type"]].format(**rule)
+    return name + (f" + reduce_lr_on_plateau(patience={plateau})" if plateau else "")
+
+
+def _short(name: str) -> str:
+    """The same configuration for a figure's label."""
+    for long, short in (
+        ("early_stopping(patience=", "early stopping ("),
+        ("stop_on_stable_weights(patience=", "stable weights ("),
+        (",max_std=", ", "),
+        (" + reduce_lr_on_plateau(patience=", " + plateau ("),
+    ):
+        name = name.replace(long, short)
+    return name
+
+
+def _roles(groups: Mapping[str, Sequence[Record]]) -> list[str]:
+    """Our conditions in the order of the thesis' seven, whatever the scale."""
+
+    def pick(kind: str, plateau: bool) -> list[tuple[float, str]]:
+        found = []
+        for name, group in groups.items():
+            network = group[0].cell["network"]
+            rule = network["rule"]
+            if rule["type"] == kind and plateau == bool(network["training"]["reduce_lr_patience"]):
+                found.append((-rule.get("max_std", rule.get("epochs", 0)), name))
+        return sorted(found)
+
+    return [
+        *(name for _, name in pick("FixedEpochs", False)),
+        *(name for _, name in pick("FixedEpochs", True)),
+        pick("EarlyStop", False)[0][1],
+        pick("StableWeights", False)[0][1],
+        pick("EarlyStop", True)[0][1],
+        pick("StableWeights", True)[0][1],
+    ]
+
+
+def _epochs(group: Sequence[Record]) -> np.ndarray:
+    return np.array([record.about["epoch"] for record in group], float)
+
+
+def _train_seconds(group: Sequence[Record]) -> np.ndarray:
+    return np.array([record.about["train_seconds"] for record in group])
+
+
+def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
+    """Write the chapter from its Records.
+
+    Args:
+        records: of the Cells of one scale.
+        run: how they were made: "command", "scale", "seconds", "jobs".
+    """
+    groups = common.by_seed(records, condition)
+    seven = _roles(groups)
+    thesis = reported.load("thesis", SLUG)
+    like_for_like = {r.condition for r in thesis} <= set(seven)
+    return Page(
+        slug=SLUG,
+        title=TITLE,
+        lead=f"{QUESTION} {_answer(groups, seven)}",
+        sections=(
+            Section("The question and the set-up", (Text(_setup(records[0], like_for_like)),)),
+            Section("Reported and reproduced", _reproduced(groups, seven, thesis)),
+            Section("Each heuristic against a fixed number of epochs", _paired(groups, seven)),
+            Section("What the rules watch", _curves(groups)),
+            Section("What the threshold means", _thresholds(groups)),
+        ),
+        facts=common.facts(records, dict(run)),
+    )
+
+
+def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
+    """The chapter's card on the index page."""
+    groups = common.by_seed(records, condition)
+    seven = _roles(groups)
+    return IndexEntry(
+        slug=SLUG,
+        title=TITLE,
+        question=QUESTION,
+        headline=_answer(groups, seven),
+        facts={
+            "data": records[0].cell["network"]["dataset"]["name"],
+            "test examples": len(records[0].label),
+            "training seeds": len(groups[seven[1]]),
+            "clean accuracy": Percent(mean(common.accuracies(groups[seven[1]]))),
+            "of": seven[1],
+        },
+        picture=f"{SLUG}/figures/accuracy.png",
+    )
+
+
+def _answer(groups, seven) -> str:
+    base = groups[seven[1]]
+    verdicts = []
+    for name in (seven[3], seven[4]):
+        pair = paired_means(common.accuracies(groups[name]), common.accuracies(base))
+        d, epochs = pair.difference, _epochs(groups[name]).mean()
+        verdicts.append(
+            f"**{_short(name)}** stops after {epochs:.0f} epochs on average and is "
+            f"{100 * d.estimate:+.2f} percentage points from {seven[1]} "
+            f"(95 % interval {100 * d.low:+.2f} to {100 * d.high:+.2f})"
+        )
+    return "; ".join(verdicts) + "."
+
+
+def _setup(record: Record, like_for_like: bool) -> str:
+    training = record.cell["network"]["training"]
+    sgd = training["optimizer"]
+    caution = (
+        ""
+        if like_for_like
+        else (
+            "\n\n> This page was made at a smaller scale than the thesis: other data or fewer "
+            "epochs. The reported numbers stand beside ours to show the layout; the verdicts say "
+            "nothing about the thesis until the chapter runs at `--scale full`.\n\n"
+        )
+    )
+    return (
+        f"{caution}The thesis (sections 3.1 to 3.4) trains FC-100-100-10 and asks whether a "
+        "heuristic can replace a fixed number of epochs. **Early stopping** ends training when "
+        "validation accuracy has not improved for a number of epochs, its patience. **Stop on "
+        "stable weights** ends it when, over the same number of epochs, no single weight has a "
+        "standard deviation of `max_std` or more. **Plateau** means that the learning rate is "
+        "divided by ten when validation accuracy has not improved for half that patience.\n\n"
+        "What the thesis leaves open was chosen once, before any result was seen, after the code "
+        "published with Bhagoji et al. 2017 ([arXiv:1704.02654](https://arxiv.org/abs/1704.02654)),"
+        f" the paper the thesis points to: sigmoid hidden units, SGD with learning rate "
+        f"{sgd['learning_rate']:g} and Nesterov momentum {sgd['momentum']:g}, batches of "
+        f"{training['batch_size']}, Glorot-uniform weights; the last "
+        f"{training['validation']:.1%} of the training split is held out for validation.\n\n"
+        "Configurations that differ only in when they stop share one training trajectory per "
+        "seed: it is trained once and every stop is read off it. So two stops are compared on the "
+        "same weights at different epochs, seed by seed, and nothing but the stop differs."
+    )
+
+
+def _reproduced(groups, seven, thesis):
+    names = list(dict.fromkeys(row.condition for row in thesis))
+    ours = dict(zip(names, seven))
+    comparisons = []
+    for row in thesis:
+        group = groups[ours[row.condition]]
+        accuracy = row.metric == "test_accuracy"
+        values = common.accuracies(group) if accuracy else _epochs(group)
+        one_run = next_value(values)
+        not_fired = sum(not r.about["fired"] for r in group)
+        comparisons.append(
+            Comparison.of(
+                row,
+                mean(values),
+                common.as_rate(one_run) if accuracy else one_run,
+                n=len(group[0].label) if accuracy else len(group),
+                seeds=len(group),
+                note=f"{not_fired} of {len(group)} ran to the end" if not_fired else "",
+            )
+        )
+    accuracy = [c for c in comparisons if c.metric == "test_accuracy"]
+    epochs = [c for c in comparisons if c.metric == "epochs"]
+    outside = [c for c in comparisons if c.verdict in ("above", "below")]
+    dots = Figure(
+        "accuracy",
+        "Test accuracy of each configuration: one tick per training seed, the mean over seeds "
+        "with its 95 % interval, and the value that the thesis reports.",
+        "Dot plot of test accuracy for the seven configurations, ours and the thesis' values.",
+        bar_or_dot_figure(
+            [
+                Dots(
+                    _short(ours[name]),
+                    mean(common.accuracies(groups[ours[name]])),
+                    tuple(common.accuracies(groups[ours[name]])),
+                    next(c.reported for c in accuracy if c.condition == name),
+                )
+                for name in names
+            ],
+            "test accuracy",
+            percent=True,
+        ),
+    )
+    text = (
+        f"{len(comparisons) - len(outside)} of the {len(comparisons)} reported numbers lie inside "
+        "the interval for one new training run."
+    )
+    if outside:
+        text += (
+            " Those outside: "
+            + "; ".join(
+                f"{_short(ours[c.condition])}, {c.metric.replace('_', ' ')}: reported "
+                f"{_shown(c, c.reported)}, ours {_shown(c, c.reproduced.estimate)}"
+                for c in outside
+            )
+            + "."
+        )
+    return (
+        Text(text),
+        FigureBlock(dots),
+        TableBlock(comparison_table(accuracy, "Test accuracy."), "accuracy"),
+        TableBlock(comparison_table(epochs, "Epoch at which each heuristic fired."), "epochs"),
+    )
+
+
+def _shown(comparison: Comparison, value: float) -> str:
+    return f"{100 * value:.2f} %" if comparison.metric == "test_accuracy" else f"{value:.0f}"
+
+
+def _paired(groups, seven):
+    base_name = seven[1]
+    base = groups[base_name]
+    others = [name for name in groups if name != base_name]
+    pairs = [
+        paired_means(common.accuracies(groups[name]), common.accuracies(base)) for name in others
+    ]
+    adjusted = holm([pair.p for pair in pairs])
+    rows = []
+    for name, pair, p in zip(others, pairs, adjusted):
+        group = groups[name]
+        apart = sum(paired_rates(a.correct, b.correct).p < 0.05 for a, b in zip(group, base))
+        d = pair.difference
+        word = "no difference shown" if p >= 0.05 else ("better" if d.estimate > 0 else "worse")
+        rows.append(
+            (
+                _short(name),
+                Fixed(mean(_epochs(group)), 0),
+                Seconds(float(_train_seconds(group).mean())),
+                Points(d),
+                PValue(pair.p),
+                PValue(p),
+                f"{apart} of {len(group)}",
+                Word(word, "plain" if p >= 0.05 else ("good" if d.estimate > 0 else "bad")),
+            )
+        )
+    table = Table(
+        (
+            "configuration",
+            "epochs",
+            "train time",
+            f"accuracy minus {base_name}",
+            "p",
+            "p, Holm",
+            "seeds apart",
+            "verdict",
+        ),
+        tuple(rows),
+        f"Each configuration minus {base_name}, paired by training seed (n = {len(base)} seeds): "
+        "mean difference in percentage points with Student's 95 % interval, paired t test, "
+        f"Holm-adjusted over these {len(rows)} comparisons. "
+        '"Seeds apart" counts the seeds for which an exact McNemar test on the '
+        f"{len(base[0].label)} test examples alone has p < 0.05. Time is that of the training "
+        "epochs up to the stop, workers sharing the machine.",
+    )
+    return (
+        Text(
+            "Accuracy alone cannot say whether a heuristic costs anything: two runs of one "
+            "configuration differ by more than most of the differences the thesis reports. "
+            "Paired by seed, the part that both share drops out."
+        ),
+        TableBlock(table, "paired"),
+    )
+
+
+def _curves(groups):
+    panels = []
+    for plateau in (False, True):
+        chosen = [
+            max(group_at_seed, key=lambda r: len(r.curves["loss"]))
+            for group_at_seed in _same_trajectory(groups, plateau).values()
+        ]
+        length = min(len(r.curves["loss"]) for r in chosen)
+        x = np.arange(1, length + 1)
+        label = "with plateau" if plateau else "constant rate"
+        rule_thresholds = sorted(
+            {
+                r.cell["network"]["rule"]["max_std"]
+                for group in groups.values()
+                for r in group
+                if r.cell["network"]["rule"]["type"] == "StableWeights"
+            }
+        )
+
+        def curve(name: str) -> np.ndarray:
+            return np.array([r.curves[name][:length] for r in chosen])
+
+        panels += [
+            Panel(
+                f"validation accuracy, {label}",
+                [common.banded("mean over seeds", x, curve("val_accuracy"), marker="")],
+                "epoch",
+                "accuracy",
+                percent=True,
+            ),
+            Panel(
+                f"learning rate, {label}",
+                [
+                    Series("mean over seeds", x, curve("learning_rate").mean(axis=0), marker=""),
+                ],
+                "epoch",
+                "learning rate",
+                y_log=True,
+            ),
+            Panel(
+                f"largest weight deviation, {label}",
+                [common.banded("mean over seeds", x, curve("weights_max_std"), marker="")],
+                "epoch",
+                "standard deviation",
+                thresholds=[Threshold(t, f"max_std {t:g}") for t in rule_thresholds],
+                y_log=True,
+            ),
+        ]
+    figure = Figure(
+        "curves",
+        "What the three rules look at, epoch by epoch: mean over the training seeds, with the "
+        "95 % interval of that mean. The deviation starts when its window is full.",
+        "Six panels: validation accuracy, learning rate and largest weight deviation, without "
+        "and with learning-rate reduction.",
+        panels_figure(panels, columns=3),
+    )
+    return (FigureBlock(figure),)
+
+
+def _same_trajectory(groups, plateau: bool) -> dict[int, list[Record]]:
+    by_seed: dict[int, list[Record]] = {}
+    for group in groups.values():
+        for record in group:
+            network = record.cell["network"]
+            if plateau == bool(network["training"]["reduce_lr_patience"]):
+                by_seed.setdefault(network["seed"], []).append(record)
+    return by_seed
+
+
+def _thresholds(groups):
+    rows = []
+    for name, group in groups.items():
+        rule = group[0].cell["network"]["rule"]
+        if rule["type"] == "StableWeights":
+            fired = sum(r.about["fired"] for r in group)
+            rows.append(
+                (
+                    _short(name),
+                    rule["max_std"],
+                    f"{fired} of {len(group)}",
+                    Fixed(mean(_epochs(group)), 0),
+                    Percent(mean(common.accuracies(group))),
+                )
+            )
+    table = Table(
+        ("configuration", "max_std", "fired", "epoch", "accuracy"),
+        tuple(rows),
+        "Stop on stable weights at several thresholds, read off the same trajectories: epoch and "
+        "test accuracy, mean over seeds with 95 % interval.",
+    )
+    literal = [
+        group for group in groups.values() if group[0].cell["network"]["rule"].get("max_std") == 0.5
+    ]
+    patience = literal[0][0].cell["network"]["rule"]["patience"]
+    at_once = all((_epochs(group) == patience).all() for group in literal)
+    text = "The thesis sets `max_std` to 0.5 and sees the rule fire after several hundred epochs. "
+    if at_once:
+        text += (
+            f"Here it fires as soon as its window of {patience} epochs is full, in every run: no "
+            "single weight of this network moves so far that its standard deviation over the "
+            "window reaches 0.5. As the text words the rule, then, the threshold of 0.5 cannot "
+            "have bound with this optimiser. The thesis prints no curve of its deviation; one "
+            "relative to the weight's size, or over a whole layer, would be another quantity. The "
+            "smaller thresholds below show the rule at work as it is described."
+        )
+    else:
+        epochs = " and ".join(f"{_epochs(group).mean():.0f}" for group in literal)
+        text += f"Here it fires after {epochs} epochs on average."
+    return (Text(text), TableBlock(table, "thresholds"))

@@ -1,0 +1,57 @@
+"""Cross entropy from logits: its value, and a gradient that does not cancel."""
+
+import numpy as np
+import pytest
+from keras import ops
+from scipy.special import log_softmax
+
+from robustnets import backend
+from robustnets.attacks import ATTACKS, FGSM, losses
+from robustnets.core.threat import ThreatModel
+
+Z = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+Y = np.array([0, 1, 2, 3, 4, 0, 1], np.int32)
+
+
+def test_value_is_the_cross_entropy():
+    got = ops.convert_to_numpy(losses.cross_entropy(ops.convert_to_tensor(Z), Y))
+    np.testing.assert_allclose(got, -log_softmax(Z, axis=1)[np.arange(7), Y], atol=1e-6)
+
+
+@pytest.mark.parametrize("gap", [1.0, 15.0, 30.0, 80.0, -1000.0])
+def test_gradient_of_a_confident_model_keeps_the_true_class(gap):
+    """The rows of softmax - one-hot sum to zero; in float32 the usual formula loses that."""
+    z = Z.copy()
+    z[np.arange(7), Y] += gap
+    value, gradient = backend.value_and_grad(lambda v: losses.cross_entropy(v, Y))(
+        ops.convert_to_tensor(z)
+    )
+    value, gradient = ops.convert_to_numpy(value), ops.convert_to_numpy(gradient)
+    own = gradient[np.arange(7), Y].astype(np.float64)
+    others = gradient.sum(axis=1, dtype=np.float64) - own
+    np.testing.assert_allclose(own / -others, 1, atol=1e-5)
+    exact = -log_softmax(z.astype(np.float64), axis=1)[np.arange(7), Y]
+    assert (value >= 0).all()
+    np.testing.assert_allclose(value, exact, rtol=1e-4 if gap < 30 else 1, atol=1e-30)
+
+
+def test_a_loss_that_is_not_finite_gives_nan_rows_only_there():
+    x = ops.convert_to_tensor(Z)
+    poison = np.zeros_like(Z)
+    poison[3] = np.nan
+    gradient = losses.ascent_gradient(lambda v: ops.stop_gradient(v) * 0 + poison, x, Y, False)
+    assert np.isnan(ops.convert_to_numpy(gradient)).any(axis=1).tolist() == [
+        i == 3 for i in range(7)
+    ]
+
+
+@pytest.mark.parametrize("norm", ["l1", "l0"])
+def test_fgsm_refuses_other_norms(norm):
+    with pytest.raises(ValueError, match=norm):
+        FGSM(ThreatModel(norm, 0.1))
+
+
+def test_fgsm_refuses_a_targeted_that_is_no_bool():
+    with pytest.raises(ValueError, match="targeted"):
+        FGSM(ThreatModel("linf", 0.1), targeted=1)
+    assert FGSM in ATTACKS
