@@ -369,14 +369,15 @@ def _curves(groups):
                 if r.cell["network"]["rule"]["type"] == "StableWeights"
             }
         )
-
-        def curve(name: str) -> np.ndarray:
-            return np.array([r.curves[name][:length] for r in chosen])
+        curves = {
+            name: np.array([r.curves[name][:length] for r in chosen])
+            for name in ("val_accuracy", "learning_rate", "weights_max_std")
+        }
 
         panels += [
             Panel(
                 f"validation accuracy, {label}",
-                [common.banded("mean over seeds", x, curve("val_accuracy"), marker="")],
+                [common.banded("mean over seeds", x, curves["val_accuracy"], marker="")],
                 "epoch",
                 "accuracy",
                 percent=True,
@@ -384,7 +385,7 @@ def _curves(groups):
             Panel(
                 f"learning rate, {label}",
                 [
-                    Series("mean over seeds", x, curve("learning_rate").mean(axis=0), marker=""),
+                    Series("mean over seeds", x, curves["learning_rate"].mean(axis=0), marker=""),
                 ],
                 "epoch",
                 "learning rate",
@@ -392,7 +393,7 @@ def _curves(groups):
             ),
             Panel(
                 f"largest weight deviation, {label}",
-                [common.banded("mean over seeds", x, curve("weights_max_std"), marker="")],
+                [common.banded("mean over seeds", x, curves["weights_max_std"], marker="")],
                 "epoch",
                 "standard deviation",
                 thresholds=[Threshold(t, f"max_std {t:g}") for t in rule_thresholds],

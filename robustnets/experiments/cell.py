@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robustnets import __version__
-from robustnets.core.spec import digest
+from robustnets.core.spec import digest, to_dict
 from robustnets.training import Rule, Training
 
 KNOWLEDGE = ("none", "gray-box", "white-box")
@@ -102,3 +102,14 @@ def describe(network: Network) -> str:
         spec = network.defense.filter
         defense = f", {type(network.defense).__name__} {spec.method} {spec.n_components}"
     return f"{network.model}{plateau}{defense}, seed {network.seed}"
+
+
+def describe_cell(cell: Cell) -> str:
+    """A short label for a plan."""
+    rule = cell.network.rule
+    settings = ", ".join(f"{k} {v}" for k, v in to_dict(rule).items() if k != "type")
+    text = f"{describe(cell.network)}, {type(rule).__name__} {settings}"
+    if cell.attack is None:
+        return text
+    name = f"{type(cell.attack).__name__} {cell.attack.threat.norm}"
+    return f"{text}, {name} at {len(cell.epsilons)} radii, {cell.knowledge}, {cell.engine}"

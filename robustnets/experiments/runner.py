@@ -24,9 +24,11 @@ from robustnets.core.dataset import Dataset
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.core.store import Store
-from robustnets.experiments.cell import Cell, DatasetRef, Network, describe
+from robustnets.experiments.cell import Cell, DatasetRef, Network, describe, describe_cell
 
 Event = tuple[str, int, int, str]
+
+__all__ = ["Event", "Planned", "Settings", "backend_name", "describe_cell", "plan", "run"]
 
 
 @dataclass(frozen=True, slots=True)

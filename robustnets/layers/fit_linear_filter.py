@@ -220,16 +220,16 @@ def _fit_fastica(flat, mean, n_components, seed):
             f"fastica needs n_components <= {rank}, the rank of the centred images, "
             f"got {n_components}; constant and dependent pixels lower the rank"
         )
+    # FastICA begins by projecting onto these components; given them, it need not find them in
+    # images whose constant pixels make its own whitening divide by zero
+    inward, outward = _fit_pca(flat, mean, n_components)
+    scores = centred @ inward
     ica = FastICA(
-        n_components,
-        whiten="unit-variance",
-        whiten_solver="eigh" if len(flat) >= flat.shape[1] else "svd",
-        max_iter=ICA_STEPS,
-        random_state=seed,
+        whiten="unit-variance", whiten_solver="svd", max_iter=ICA_STEPS, random_state=seed
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ica.fit(flat)
+        ica.fit(scores)
     converged = True
     for warning in caught:
         if issubclass(warning.category, ConvergenceWarning):
@@ -238,7 +238,7 @@ def _fit_fastica(flat, mean, n_components, seed):
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
             )
-    return ica.components_.T, ica.mixing_.T, converged
+    return inward @ ica.components_.T, ica.mixing_.T @ outward, converged
 
 
 def _fit_random(flat, n_components, seed):

@@ -169,6 +169,8 @@ def panels_figure(
         width = style.WIDTH if columns == 1 else 2.9 * columns
         figure = style.canvas(width, 2.75 * rows)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+        engine: Any = figure.get_layout_engine()
+        engine.set(wspace=0.04, hspace=0.06)
         looks = _looks(panels)
         handles: dict[str, Any] = {}
         for ax, panel in zip(axes.flat, panels):

@@ -22,14 +22,14 @@ def interval(x, half=0.01):
 
 
 def drawings():
-    panels = [f.Panel(t, curves(), "epoch", "loss", y_log=True) for t in ("a", "b", "c")]
+    panels = [f.Panel(t, curves(), "epoch", "loss", y_log=True) for t in ("a", "b")]
     points = [f.Point(f"p{i}", interval(0.9 + i / 99), 0.1 * i, "ab"[i % 2]) for i in range(5)]
     dots = [f.Dots("a", interval(0.97), (0.96, 0.98), 0.975), f.Dots("b", reported=0.5)]
     images = np.random.default_rng(0).random((2, 3, 5, 4, 1))
     thresholds = [f.Threshold(0.1, "guessing"), f.Threshold(0.2, "ε", axis="x")]
     return {
         "lines": f.line_figure(curves(), "ε", "accuracy", "Title", thresholds, percent=True),
-        "panels": f.panels_figure(panels, columns=2, share_y=True),
+        "panels": f.panels_figure(panels, columns=1, share_y=True),
         "scatter": f.scatter_figure(points, "clean", "robust", percent=True),
         "dots": f.bar_or_dot_figure(dots, "accuracy", percent=True),
         "images": f.image_grid(images, ["a", "b"], ["x", "y", "z"], [["1 → 2"] * 3] * 2),

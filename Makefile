@@ -1,0 +1,44 @@
+# The two commands are `make demo` and `make test`; both make the environment they need.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STORE  ?= build/demo-store
+READY  := $(VENV)/.ready
+
+.PHONY: demo test lint bench notebooks report full clean help
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(READY) ## run both chapters on embedded data and say where the page is
+	$(BIN)/robustnets run stopping filters --scale demo --store $(STORE) --out build/demo -j 2
+
+test: lint ## lint, types and tests
+	$(BIN)/python -m pytest -n 2
+
+lint: $(READY) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## speed, side by side with Keras and the peers
+	$(BIN)/python -m benchmarks
+
+notebooks: $(READY) ## execute the notebooks again, at demo scale
+	$(BIN)/python notebooks/execute.py
+
+report: $(READY) ## write the committed pages again from their Records
+	$(BIN)/robustnets report --out reports
+
+full: $(READY) ## both chapters at full scale on MNIST (hours on two cores), resumable
+	$(BIN)/robustnets run stopping filters --scale full --out reports -j 2
+
+clean: ## remove what the commands above made, except the environment
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache

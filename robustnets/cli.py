@@ -1,0 +1,232 @@
+"""The command line: parses and delegates, nothing else."""
+
+import difflib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from robustnets import __version__
+from robustnets.chapters import CHAPTERS, SCALES
+
+app = typer.Typer(
+    help="Train networks, attack them, defend them, and say honestly what a defense is worth.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+out = Console()
+err = Console(stderr=True)
+ENGINES = ("native", "art", "cleverhans")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder with mnist.npz, cifar10.npz, …  [env: ROBUSTNETS_DATA]"),
+]
+StoreDir = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of everything computed.  [env: ROBUSTNETS_HOME]"),
+]
+Chapters = Annotated[list[str], typer.Argument(help=f"One or more of: {', '.join(CHAPTERS)}.")]
+
+
+def main() -> None:
+    """Run the command line; the entry point `robustnets`."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        err.print("interrupted; what was finished is kept, the same command goes on from there")
+        sys.exit(130)
+
+
+def _fail(message: object) -> NoReturn:
+    err.print(f"error: {message}", style="red", markup=False, highlight=False)
+    raise typer.Exit(2)
+
+
+def _one_of(kind: str, value: str, known: tuple[str, ...]) -> str:
+    if value in known:
+        return value
+    near = difflib.get_close_matches(value, known, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    _fail(f"no {kind} {value!r}; there are {', '.join(known)}{hint}")
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Options that come before a command."""
+    if version:
+        out.print(__version__)
+        raise typer.Exit()
+
+
+@app.command("list")
+def list_() -> None:
+    """List the chapters, their questions and the scales."""
+    import ast
+
+    table = Table("chapter", "question", box=None)
+    for slug in CHAPTERS:
+        # read, not imported: a chapter's page needs pandas and scipy, its question does not
+        source = Path(__file__).parent / "chapters" / f"{slug}.py"
+        for node in ast.parse(source.read_text()).body:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "QUESTION":
+                table.add_row(slug, ast.literal_eval(node.value))
+    out.print(table)
+    out.print(f"scales: {', '.join(SCALES)}; engines: {', '.join(ENGINES)}")
+
+
+@app.command()
+def run(
+    chapters: Chapters,
+    scale: Annotated[str, typer.Option(help=f"One of: {', '.join(SCALES)}.")] = "quick",
+    dataset: Annotated[
+        str | None, typer.Option(help="Another data set by name, or an .npz file.")
+    ] = None,
+    data_dir: DataDir = None,
+    engine: Annotated[str, typer.Option(help=f"One of: {', '.join(ENGINES)}.")] = "native",
+    seeds: Annotated[int | None, typer.Option(min=1, help="Training seeds.")] = None,
+    store: StoreDir = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Worker processes.")] = 1,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for pages; default: in the store.")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Write TensorBoard logs of the training here.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the Cells and what is stored; compute nothing.")
+    ] = False,
+) -> None:
+    """Carry a chapter's Cells out and write its page. A killed run goes on where it was."""
+    for slug in chapters:
+        _one_of("chapter", slug, CHAPTERS)
+    _one_of("scale", scale, SCALES)
+    _one_of("engine", engine, ENGINES)
+    from robustnets.core.store import default_root
+    from robustnets.experiments import runner
+
+    root = store or default_root()
+    settings = runner.Settings(
+        str(root),
+        str(data_dir) if data_dir else None,
+        str(tensorboard) if tensorboard else None,
+        threads=1 if jobs > 1 else 0,
+    )
+    if engine != "native" and runner.backend_name() != "tensorflow":
+        _fail(f"engine {engine!r} runs on TensorFlow; set KERAS_BACKEND=tensorflow")
+    from robustnets.experiments.quiet import quiet_backend
+
+    with err.status("loading Keras"):
+        quiet_backend(settings.threads)
+    folder = out_dir or root / "reports" / f"{scale}-{dataset_label(dataset)}"
+    try:
+        for slug in chapters:
+            _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dry_run)
+        if not dry_run:
+            from robustnets.chapters.write import write_chapters
+
+            with err.status("writing pages"):
+                index = write_chapters(folder, chapters)
+            out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+    except (ValueError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
+        _fail(problem)
+
+
+def dataset_label(dataset: str | None) -> str:
+    """The data set's part of a report folder's name."""
+    return Path(dataset).stem if dataset else "default"
+
+
+def _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dry_run) -> None:
+    from robustnets.chapters import chapter
+    from robustnets.experiments import runner
+    from robustnets.experiments.live import Live
+    from robustnets.experiments.publish import publish
+
+    cells = chapter(slug).cells(scale, dataset, seeds, engine)
+    planned = runner.plan(cells, settings)
+    stored = sum(p.stored for p in planned)
+    out.print(f"{slug}: {len(planned)} Cells, {stored} stored", highlight=False)
+    if dry_run:
+        for p in planned:
+            mark = "stored " if p.stored else "missing"
+            out.print(f"  {mark}  {p.key}  {runner.describe_cell(p.cell)}", highlight=False)
+        return
+    started = time.monotonic()
+    with Live(err, slug) as live:
+        records = runner.run(cells, settings, jobs, live.show)
+    options = [f"--scale {scale}"]
+    options += [f"--dataset {dataset}"] if dataset else []
+    options += [f"--seeds {seeds}"] if seeds else []
+    options += [f"--engine {engine}"] if engine != "native" else []
+    facts: dict[str, Any] = {
+        "command": " ".join(["robustnets run", slug, *options]),
+        "scale": scale,
+        "seconds": _seconds(folder / slug / "run.json", stored, time.monotonic() - started),
+        "jobs": jobs,
+    }
+    publish(records, facts, folder / slug)
+
+
+def _seconds(path: Path, stored: int, now: float) -> float:
+    """Wall time of the whole run: parts that an interrupted or earlier run did are added."""
+    import json
+
+    before = json.loads(path.read_text())["seconds"] if stored and path.is_file() else 0.0
+    return round(before + now, 1)
+
+
+@app.command()
+def report(
+    chapters: Annotated[
+        list[str] | None, typer.Argument(help="Chapters; default: all that have Records.")
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option("--out", help="Folder that holds the chapters' Records.")
+    ] = Path("reports"),
+) -> None:
+    """Write pages, tables and figures again from stored Records; computes nothing."""
+    for slug in chapters or ():
+        _one_of("chapter", slug, CHAPTERS)
+    from robustnets.chapters.write import write_chapters
+
+    try:
+        index = write_chapters(folder, chapters)
+    except (ValueError, FileNotFoundError) as problem:
+        _fail(problem)
+    out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def data(
+    name: Annotated[str | None, typer.Argument(help="A data set's name or .npz file.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List the data sets and where each is found, or load one and describe it."""
+    from robustnets import data as sets
+
+    if name is None:
+        table = Table("data set", "what", "where", box=None)
+        for known, what in sets.DATASETS.items():
+            table.add_row(known, what, sets.locate(known, data_dir))
+        out.print(table)
+        return
+    if name not in sets.DATASETS and not name.endswith(".npz"):
+        _one_of("data set", name, tuple(sets.DATASETS))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        facts = sets.describe(sets.load(name, data_dir))
+    except (ValueError, FileNotFoundError, RuntimeError) as problem:
+        _fail(problem)
+    table = Table(box=None, show_header=False)
+    for fact, value in facts.items():
+        table.add_row(fact, str(value))
+    out.print(table)
