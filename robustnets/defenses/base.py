@@ -19,12 +19,14 @@ class Defense(Protocol):
         differentiable: a white-box attack can follow the defense's own gradient.
         stochastic: two forward passes may differ.
         starts_trained: `defend` is given the trained network; otherwise a fresh one.
+        trains: `defend` trains; otherwise it is done again at each use, and not stored.
     """
 
     filter: FilterSpec
     differentiable: ClassVar[bool]
     stochastic: ClassVar[bool]
     starts_trained: ClassVar[bool]
+    trains: ClassVar[bool]
 
     def defend(
         self, network: keras.Model, layer: LinearFilter, training: Training, train: Train

@@ -21,6 +21,7 @@ class FromScratch:
     differentiable: ClassVar[bool] = True
     stochastic: ClassVar[bool] = False
     starts_trained: ClassVar[bool] = False
+    trains: ClassVar[bool] = True
 
     def defend(
         self, network: keras.Model, layer: LinearFilter, training: Training, train: Train

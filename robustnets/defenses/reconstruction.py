@@ -21,6 +21,7 @@ class Reconstruction:
     differentiable: ClassVar[bool] = True
     stochastic: ClassVar[bool] = False
     starts_trained: ClassVar[bool] = True
+    trains: ClassVar[bool] = False
 
     def defend(
         self, network: keras.Model, layer: LinearFilter, training: Training, train: Train

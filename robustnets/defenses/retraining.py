@@ -27,6 +27,7 @@ class Retraining:
     differentiable: ClassVar[bool] = True
     stochastic: ClassVar[bool] = False
     starts_trained: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if len(self.training.rules) != 1:

@@ -34,6 +34,7 @@ def generate(
     Returns:
         float32 (N, H, W, C); rows of NaN where the model's numbers are not finite.
     """
+    batch_size = min(batch_size, len(x))
     # specs that differ in eps alone share one compiled function
     spec = dataclasses.replace(attack, threat=dataclasses.replace(attack.threat, eps=0.0))
     perturb = classifier.compiled(
@@ -41,7 +42,9 @@ def generate(
         lambda x, y, seeds, eps: spec.perturb(classifier.logits, x, y, seeds, eps),
     )
     eps = keras.ops.convert_to_tensor(np.full(batch_size, attack.threat.eps, np.float32))
-    seeds = np.array([derive(seed, "example", i) for i in range(len(x))], np.int32)
+    # a stream, so that example i draws the same whatever follows it
+    stream = np.random.default_rng(derive(seed, "examples"))
+    seeds = stream.integers(0, 2**31, len(x), dtype=np.int32)
     adversarial = np.empty_like(x)
     done = 0
     columns = (batches(a, batch_size) for a in (x, y.astype(np.int32), seeds))

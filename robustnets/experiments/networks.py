@@ -17,10 +17,12 @@ from robustnets.core.store import Store
 from robustnets.experiments.cell import Network, describe
 from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter
 from robustnets.models import MODELS
-from robustnets.models.classifier import run_in_batches
+from robustnets.models.classifier import Classifier, run_in_batches
 from robustnets.training import Training
 from robustnets.training.fit import Fitted, Stop, fit
 from robustnets.training.spec import single_rule
+
+_KEPT = 4  # a network, the undefended one behind it, and some to spare
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 
@@ -33,11 +35,13 @@ class Trained:
         model: logits out, the defense inside.
         curves: float64 (epochs,) each, up to its stop.
         about: JSON types: "epoch", "fired", "train_seconds" and, with a filter, "filter".
+        classifier: the same model with what was compiled for it.
     """
 
     model: keras.Model
     curves: dict[str, np.ndarray]
     about: dict[str, Any]
+    classifier: Classifier
 
 
 class Workshop:
@@ -62,20 +66,28 @@ class Workshop:
         self.report = report
         self.tensorboard = tensorboard
         self.fingerprint = dataset.fingerprint
+        self._recent: dict[str, Trained] = {}
 
     def key(self, *parts: Any) -> str:
         """Digest of a spec together with the data, the backend and the version."""
         return digest(*parts, self.fingerprint, backend.name(), __version__)
 
     def network(self, network: Network) -> Trained:
-        """The trained network, from the store if it is there."""
+        """The trained network, from the store if it is there; the last few stay in memory."""
         key = self.key(network)
-        if not self.store.has("networks", key, ".keras"):
-            if network.defense is None:
-                self._train_trajectory(network)
-            else:
-                self._defend(network)
-        return self._load(key)
+        if key in self._recent:
+            self._recent[key] = self._recent.pop(key)  # used last, dropped last
+            return self._recent[key]
+        if network.defense is not None and not network.defense.trains:
+            trained = self._defended(network)
+        else:
+            if not self.store.has("networks", key, ".keras"):
+                self._train(network)
+            trained = self._load(key)
+        self._recent[key] = trained
+        while len(self._recent) > _KEPT:
+            self._recent.pop(next(iter(self._recent)))
+        return trained
 
     def fitted_filter(self, spec: FilterSpec, seed: int) -> FittedFilter:
         """The fitted filter, from the store if it is there.
@@ -96,17 +108,26 @@ class Workshop:
         classes = len(self.dataset.class_names)
         return build(self.dataset.image_shape, classes, derive(network.seed, "initial weights"))
 
-    def _train_trajectory(self, network: Network) -> None:
+    def _train(self, network: Network) -> None:
+        """Train and store a network, or all the stops of an undefended trajectory."""
+        if network.defense is not None:
+            self._defended(network)
+            return
         model = self._fresh(network)
         fitted = self._fit(model, network.training, network, None)
         for stop in fitted.stops:
             model.set_weights(stop.weights)
             self._keep(replace(network, rule=stop.rule), model, fitted, stop, {})
 
-    def _defend(self, network: Network) -> None:
+    def _defended(self, network: Network) -> Trained:
+        """Build a defended network; store it if its defense trains."""
         defense = network.defense
-        base = replace(network, defense=None)
-        start = self.network(base).model if defense.starts_trained else self._fresh(network)
+        start = self._fresh(network)
+        about: dict[str, Any] = {}
+        if defense.starts_trained:
+            base = self.network(replace(network, defense=None))
+            start.set_weights(base.model.get_weights())
+            about = base.about
         filter_ = self.fitted_filter(defense.filter, network.seed)
         trained: list[Fitted] = []
 
@@ -118,15 +139,15 @@ class Workshop:
             start, LinearFilter.of(filter_), single_rule(network.training, network.rule), train
         )
         about = {
+            **about,
             "filter": {
                 "explained_variance": filter_.explained_variance,
                 "converged": filter_.converged,
-            }
+            },
         }
         if trained:
-            self._keep(network, model, trained[0], trained[0].stops[0], about)
-        else:
-            self._keep(network, model, None, None, about)
+            about = self._keep(network, model, trained[0], trained[0].stops[0], about)
+        return Trained(model, {}, about, Classifier(model))
 
     def _fit(
         self,
@@ -165,24 +186,23 @@ class Workshop:
         self,
         network: Network,
         model: keras.Model,
-        fitted: Fitted | None,
-        stop: Stop | None,
+        fitted: Fitted,
+        stop: Stop,
         about: dict[str, Any],
-    ) -> None:
-        curves: dict[str, np.ndarray] = {}
-        if fitted is not None and stop is not None:
-            curves = {name: curve[: stop.epoch] for name, curve in fitted.curves.items()}
-            about = {
-                **about,
-                "epoch": stop.epoch,
-                "fired": stop.fired,
-                "train_seconds": float(curves["seconds"].sum()),
-            }
+    ) -> dict[str, Any]:
+        curves = {name: curve[: stop.epoch] for name, curve in fitted.curves.items()}
+        about = {
+            **about,
+            "epoch": stop.epoch,
+            "fired": stop.fired,
+            "train_seconds": float(curves["seconds"].sum()),
+        }
         key = self.key(network)
         facts = np.frombuffer(json.dumps(about).encode(), np.uint8)
         self.store.write("networks", key, ".npz", lambda p: np.savez(p, facts=facts, **curves))
         # the model comes last: where it is, all the rest is
         self.store.write("networks", key, ".keras", model.save)
+        return about
 
     def _load(self, key: str) -> Trained:
         with np.load(self.store.path("networks", key, ".npz")) as file:
@@ -191,7 +211,7 @@ class Workshop:
         model = keras.models.load_model(
             self.store.path("networks", key, ".keras"), compile=False, safe_mode=True
         )
-        return Trained(model, arrays, about)
+        return Trained(model, arrays, about, Classifier(model))
 
 
 def held_out(split: Split, share: float) -> tuple[Split, Split]:
@@ -208,5 +228,6 @@ def held_out(split: Split, share: float) -> tuple[Split, Split]:
 
 def apply_layer(layer: keras.layers.Layer, x: np.ndarray) -> np.ndarray:
     """A layer's output on all examples, float32 (N, ...)."""
-    layer.build((None, *x.shape[1:]))
+    if not layer.built:
+        layer.build((None, *x.shape[1:]))
     return run_in_batches(backend.compiled(layer), x)

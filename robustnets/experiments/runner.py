@@ -158,11 +158,7 @@ def _rounds(missing: Sequence[Planned]):
     # stops of one trajectory are trained together: name the trajectory by its first rule
     trajectories = dict.fromkeys(replace(n, rule=n.training.rules[0]) for n in bases)
     yield [Task(describe(n), n.dataset, networks=(n,)) for n in trajectories]
-    yield [
-        Task(describe(n), n.dataset, networks=(n,))
-        for n in defended
-        if hasattr(n.defense, "training") or not n.defense.starts_trained
-    ]
+    yield [Task(describe(n), n.dataset, networks=(n,)) for n in defended if n.defense.trains]
     by_seed: dict[tuple[DatasetRef, int], list[Planned]] = {}
     for p in missing:
         by_seed.setdefault((p.cell.network.dataset, p.cell.network.seed), []).append(p)
@@ -245,14 +241,12 @@ def _measure(planned: Planned, workshop) -> None:
     from robustnets.evaluation import measure
     from robustnets.experiments.networks import apply_layer
     from robustnets.layers import LinearFilter
-    from robustnets.models import Classifier
 
     cell, test = planned.cell, workshop.dataset.test
     trained = workshop.network(cell.network)
-    target = Classifier(trained.model)
-    source = target
+    target = source = trained.classifier
     if cell.knowledge == "gray-box":
-        source = Classifier(workshop.network(replace(cell.network, defense=None)).model)
+        source = workshop.network(replace(cell.network, defense=None)).classifier
 
     def adversarial():
         for eps in cell.epsilons:

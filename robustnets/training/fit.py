@@ -97,8 +97,9 @@ def fit(
         momentum=training.optimizer.momentum,
         nesterov=training.optimizer.nesterov,
     )
-    # Keras callbacks look for model.optimizer; the compiled epoch uses the same object
-    model.compile(optimizer=optimizer, loss=cross_entropy, jit_compile=False)
+    # Keras callbacks look for model.optimizer; compiling for it would put our loss into the
+    # saved file, where nobody without this package could load it
+    model.optimizer = optimizer
     optimizer.build(model.trainable_variables)
     run_epoch = backend.epoch_function(
         model, optimizer, cross_entropy, xla=not has_convolutions(model)
@@ -146,6 +147,7 @@ def fit(
             )
             saved = time.monotonic()
     extra.on_train_end()
+    model.optimizer = None
 
     last = model.get_weights()
     curves = {name: np.array([logs[name] for logs in history]) for name in history[0]}

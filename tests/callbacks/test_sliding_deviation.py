@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from robustnets.callbacks.sliding_deviation import SlidingDeviation
 
 

@@ -12,6 +12,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+
 from robustnets.callbacks import StopOnStableWeights, stop_on_stable_weights
 
 

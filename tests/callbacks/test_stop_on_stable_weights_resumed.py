@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+
 from robustnets.callbacks import StopOnStableWeights
 
 
