@@ -38,19 +38,24 @@ def value_and_grad(function: Callable[[Any], Any]) -> Callable[[Any], tuple[Any,
     Returns:
         A function of the same input giving the values (N,) and the gradient (N, ...).
     """
-    if name() == "jax":
-        import jax
+    return (_jax_gradient if name() == "jax" else _tensorflow_gradient)(function)
 
-        def both(x):
-            def total(z):
-                values = function(z)
-                return keras.ops.sum(values), values
 
-            gradient, values = jax.grad(total, has_aux=True)(x)
-            return values, gradient
+def _jax_gradient(function):
+    import jax
 
-        return both
+    def both(x):
+        def total(z):
+            values = function(z)
+            return keras.ops.sum(values), values
 
+        gradient, values = jax.grad(total, has_aux=True)(x)
+        return values, gradient
+
+    return both
+
+
+def _tensorflow_gradient(function):
     import tensorflow as tf
 
     def both(x):

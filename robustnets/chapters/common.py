@@ -1,6 +1,7 @@
 """What chapter pages share: runs grouped by seed, means over seeds, facts for the footer."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,15 @@ def successes(group: Sequence[Record], eps: float | None = None) -> np.ndarray:
     return rates if eps is None else rates[:, group[0].at(eps)]
 
 
+def mean_rate(values: np.ndarray) -> Interval:
+    """`mean`, with bounds that stay in [0, 1] as a rate does."""
+    interval = mean(values)
+    low, high = as_rate((interval.low, interval.high))
+    return replace(interval, low=low, high=high)
+
+
 def banded(label: str, x: np.ndarray, values: np.ndarray, **look: Any) -> Series:
-    """A curve of the mean over seeds with its 95 % interval.
+    """A curve of the mean rate over seeds with its 95 % interval.
 
     Args:
         label: for the legend.
@@ -56,7 +64,7 @@ def banded(label: str, x: np.ndarray, values: np.ndarray, **look: Any) -> Series
     middle = values.mean(axis=0)
     if len(values) < 2:
         return Series(label, x, middle, **look)
-    bounds = [mean(column) for column in values.T]
+    bounds = [mean_rate(column) for column in values.T]
     low, high = np.array([[b.low, b.high] for b in bounds]).T
     return Series(label, x, middle, low, high, **look)
 
@@ -112,8 +120,9 @@ def network_setup(training: Mapping[str, Any]) -> str:
     sgd = training["optimizer"]
     return (
         "What the thesis leaves open was chosen once, before any result was seen. From the code "
-        "published with Bhagoji et al. 2017 ([arXiv:1704.02654](https://arxiv.org/abs/1704.02654)), "
-        "the paper it points to, come the sigmoid hidden units and SGD with learning rate "
+        "published with Bhagoji et al. 2017 "
+        "([arXiv:1704.02654](https://arxiv.org/abs/1704.02654)), the paper it points to, "
+        "come the sigmoid hidden units and SGD with learning rate "
         f"{sgd['learning_rate']:g} and Nesterov momentum {sgd['momentum']:g}. Chosen here: batches "
         f"of {training['batch_size']}, Glorot-uniform weights, and the last "
         f"{training['validation']:.1%} of the training split held out for validation."

@@ -9,7 +9,7 @@ import numpy as np
 from robustnets.chapters import common, stopping
 from robustnets.core.record import Record
 from robustnets.report import reported
-from robustnets.report.cells import Percent, Points, PValue
+from robustnets.report.cells import Percent, Points, PValue, points
 from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.dots import Point, scatter_figure
 from robustnets.report.figure import Figure
@@ -66,7 +66,7 @@ def cells(
 
     from robustnets.attacks import FGSM
     from robustnets.core.threat import ThreatModel
-    from robustnets.defenses import FromScratch, Reconstruction, Retraining
+    from robustnets.defenses import Defense, FromScratch, Reconstruction, Retraining
     from robustnets.experiments.cell import Cell, DatasetRef, Network
     from robustnets.layers import FilterSpec
     from robustnets.training import FixedEpochs, Training
@@ -92,7 +92,7 @@ def cells(
         network = Network(ref, "fc_100_100_10", trajectory, rule, seed)
         pictured = 10 if seed == 0 else 0
         out.append(Cell(network, attack, s.etas, engine, "white-box", pictured))
-        defenses = [Reconstruction(f) for f in filters]
+        defenses: list[Defense] = [Reconstruction(f) for f in filters]
         for count in s.counts:
             defenses.append(Retraining(FilterSpec("pca", count), further))
             if seed < s.scratch_seeds and count != s.counts[0]:
@@ -175,9 +175,11 @@ def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
             "data": records[0].cell["network"]["dataset"]["name"],
             "test examples": len(records[0].label),
             "training seeds": len(r.bare),
-            "clean accuracy": Percent(mean(common.accuracies(r.bare))),
+            "clean accuracy": Percent(common.mean_rate(common.accuracies(r.bare))),
             "of": "no filter",
-            f"attack success, FGSM eta {ETA:g}": Percent(mean(common.successes(r.bare, ETA)), 1),
+            f"attack success, FGSM eta {ETA:g}": Percent(
+                common.mean_rate(common.successes(r.bare, ETA)), 1
+            ),
         },
         picture=f"{SLUG}/figures/success.png",
     )
@@ -191,16 +193,17 @@ def _chosen(r: _Results) -> int:
 
 def _answer(r: _Results) -> str:
     count = _chosen(r)
-    bare = mean(common.successes(r.bare, ETA))
-    gray = mean(common.successes(r.of("pca", count, "gray-box"), ETA))
-    white = mean(common.successes(r.of("pca", count, "white-box"), ETA))
-    kept = "little or nothing" if white.estimate > 0.9 * bare.estimate else "part"
+    bare = common.mean_rate(common.successes(r.bare, ETA))
+    gray = common.mean_rate(common.successes(r.of("pca", count, "gray-box"), ETA))
+    white = common.mean_rate(common.successes(r.of("pca", count, "white-box"), ETA))
+    gained, left = (100 * (bare.estimate - i.estimate) for i in (gray, white))
     return (
         f"At eta {ETA:g} the fast gradient sign attack succeeds on "
         f"**{common.percent_text(bare)}** of the images without a filter. Behind a PCA filter of "
         f"{count} components it succeeds on **{common.percent_text(gray)}** when crafted without "
         f"the filter, and on **{common.percent_text(white)}** when crafted through it: of the "
-        f"protection, {kept} remains against an attacker who knows the filter."
+        f"{gained:.1f} points that the filter takes off a gray-box attack, {left:.1f} remain "
+        "against an attacker who knows the filter."
     )
 
 
@@ -245,7 +248,7 @@ def _reproduced(r: _Results, thesis):
         comparisons.append(
             Comparison.of(
                 row,
-                mean(values),
+                common.mean_rate(values),
                 common.as_rate(next_value(values)),
                 n=len(group[0].label),
                 seeds=len(group),
@@ -270,10 +273,10 @@ def _reproduced(r: _Results, thesis):
 
 
 def _white_box(r: _Results):
-    panels = []
     bare = common.successes(r.bare)
-    for knowledge in ("gray-box", "white-box"):
-        for method in r.methods():
+    panels = []
+    for method in r.methods():
+        for knowledge in ("gray-box", "white-box"):
             series = [
                 common.banded("no filter", r.etas, bare, color="#555555", marker="", style="--")
             ]
@@ -287,11 +290,11 @@ def _white_box(r: _Results):
     figure = Figure(
         "success",
         "Success of fast gradient sign against eta, for each filter and number of components "
-        "kept: mean over training seeds with its 95 % interval. Upper row crafted without the "
-        "filter, lower row through it.",
-        "Two rows of panels, one column per kind of filter: attack success rising with eta, far "
-        "lower in the gray-box row than in the white-box row for few components.",
-        panels_figure(panels, columns=len(r.methods()), share_y=True),
+        "kept: mean over training seeds with its 95 % interval. Left crafted without the filter, "
+        "right through it.",
+        "One row of panels per kind of filter, gray-box on the left and white-box on the right: "
+        "attack success against eta, one curve per number of components.",
+        panels_figure(panels, columns=2, share_y=True),
     )
     rows, pairs = [], []
     for method in r.methods():
@@ -316,9 +319,9 @@ def _white_box(r: _Results):
                 METHODS[method],
                 count,
                 Percent(mean(_variance(gray)).estimate, 1),
-                Percent(mean(common.accuracies(gray))),
-                Percent(mean(common.successes(gray, ETA)), 1),
-                Percent(mean(common.successes(white, ETA)), 1),
+                Percent(common.mean_rate(common.accuracies(gray))),
+                Percent(common.mean_rate(common.successes(gray, ETA)), 1),
+                Percent(common.mean_rate(common.successes(white, ETA)), 1),
                 Points(pair.difference, 1),
                 PValue(p),
             )
@@ -328,29 +331,19 @@ def _white_box(r: _Results):
         "95 % interval; the difference is paired by seed, its p-values are Holm-adjusted over "
         "this table.",
     )
-    points = [
-        Point(
-            f"{METHODS[method]} {count}",
-            mean(common.accuracies(group)),
-            mean(common.successes(group, ETA)),
-            f"PCA, {knowledge}",
-        )
+    marks = [
+        _mark(f"PCA {count}", r.of("pca", count, knowledge), f"PCA, {knowledge}")
         for knowledge in ("gray-box", "white-box")
-        for method, count, group in [("pca", c, r.of("pca", c, knowledge)) for c in r.counts("pca")]
+        for count in r.counts("pca")
     ]
-    points.append(
-        Point(
-            "no filter", mean(common.accuracies(r.bare)), mean(common.successes(r.bare, ETA)),
-            "no filter",
-        )
-    )  # fmt: skip
+    marks.append(_mark("no filter", r.bare, "no filter"))
     trade_off = Figure(
         "trade-off",
-        f"Accuracy given up against attack success at eta {ETA:g}. Lower right is better. Only "
-        "against an attacker who does not know the filter does PCA move down more than left.",
+        f"Clean accuracy and attack success at eta {ETA:g}. Lower right is better. The vertical "
+        "gap between the two marks of one filter is what knowing it is worth to the attacker.",
         "Scatter plot of clean accuracy and attack success for PCA filters, gray-box and "
         "white-box.",
-        scatter_figure(points, "clean accuracy", f"success at eta {ETA:g}", percent=True),
+        scatter_figure(marks, "clean accuracy", f"success at eta {ETA:g}", percent=True),
     )
     return (
         Text(_verdict(r)),
@@ -358,6 +351,11 @@ def _white_box(r: _Results):
         TableBlock(table, "success"),
         FigureBlock(trade_off),
     )
+
+
+def _mark(label: str, group: Sequence[Record], kind: str) -> Point:
+    accuracy = common.mean_rate(common.accuracies(group))
+    return Point(label, accuracy, common.mean_rate(common.successes(group, ETA)), kind)
 
 
 def _variance(group: Sequence[Record]) -> np.ndarray:
@@ -375,7 +373,7 @@ def _verdict(r: _Results) -> str:
         lines.append(
             f"- {count} components: the filter lowers success by {100 * gray.estimate:.1f} points "
             f"gray-box and by {100 * white.estimate:.1f} points white-box "
-            f"({100 * white.low:+.1f} to {100 * white.high:+.1f})."
+            f"({points(white.low, 1)} to {points(white.high, 1)})."
         )
     return (
         "A gray-box number says how well examples *transfer* from the bare network to the "
@@ -389,28 +387,6 @@ def _verdict(r: _Results) -> str:
 
 
 def _directions(r: _Results):
-    columns = ("components", *(f"{METHODS[m]}: {what}" for m in r.methods() for what in (
-        "accuracy", "gray", "white")))  # fmt: skip
-    rows = []
-    for count in r.counts("pca"):
-        row: list[Any] = [count]
-        for method in r.methods():
-            if count not in r.counts(method):
-                row += [None, None, None]
-                continue
-            gray, white = (r.of(method, count, k) for k in ("gray-box", "white-box"))
-            row += [
-                Percent(float(common.accuracies(gray).mean()), 1),
-                Percent(float(common.successes(gray, ETA).mean()), 1),
-                Percent(float(common.successes(white, ETA).mean()), 1),
-            ]
-        rows.append(tuple(row))
-    table = Table(
-        columns,
-        tuple(rows),
-        f"Accuracy and success at eta {ETA:g} by kind of filter, means over seeds, in percent. "
-        "FastICA cannot keep more components than the data has rank.",
-    )
     shared = [c for c in r.counts("fastica") if c in r.counts("pca")]
     apart = max(
         np.abs(
@@ -451,9 +427,9 @@ def _directions(r: _Results):
             f"as many directions, but arbitrary ones: at {count} components it is "
             f"{100 * d.estimate:.1f} points less accurate than PCA "
             f"({100 * d.low:.1f} to {100 * d.high:.1f}), because so much of the image is gone. "
-            "Its success rates count only the images it still classifies rightly."
+            "Its success rates, in the table above, count only the images it still classifies "
+            "rightly; where its accuracy is that of guessing they mean nothing."
         ),
-        TableBlock(table, "directions"),
         FigureBlock(variance),
     )
 
@@ -477,7 +453,8 @@ def mean_success_difference(first: Sequence[Record], second: Sequence[Record]) -
 
 
 def _training_modes(r: _Results, thesis):
-    rows, overall = [], {}
+    rows: list[tuple[Any, ...]] = []
+    overall: dict[tuple[str, str], Interval] = {}
     for knowledge in ("gray-box", "white-box"):
         for other in ("Retraining", "FromScratch"):
             counts = r.counts("pca", other)
@@ -534,8 +511,8 @@ def _training_modes(r: _Results, thesis):
         "Retraining against reconstruction, mean over pairs.",
     )
     panels = []
-    for knowledge in ("gray-box", "white-box"):
-        for count in r.counts("pca", "FromScratch"):
+    for count in r.counts("pca", "FromScratch"):
+        for knowledge in ("gray-box", "white-box"):
             series = [
                 common.banded(
                     label, r.etas, common.successes(r.of("pca", count, knowledge, defense))
@@ -549,8 +526,9 @@ def _training_modes(r: _Results, thesis):
         "training-modes",
         "Success against eta for the three ways to train behind a PCA filter: mean over training "
         "seeds with its 95 % interval.",
-        "Panels by number of components, gray-box above white-box, three curves each.",
-        panels_figure(panels, columns=len(r.counts("pca", "FromScratch")), share_y=True),
+        "One row of panels per number of components, gray-box left and white-box right, three "
+        "curves each.",
+        panels_figure(panels, columns=2, share_y=True),
     )
     return (
         Text(_modes_text(overall, ours, statistic)),
@@ -563,7 +541,7 @@ def _training_modes(r: _Results, thesis):
 def _modes_text(overall: Mapping[tuple[str, str], Interval], ours: Interval, statistic) -> str:
     def said(key: tuple[str, str]) -> str:
         i = overall[key]
-        return f"{100 * i.estimate:+.2f} points ({100 * i.low:+.2f} to {100 * i.high:+.2f})"
+        return f"{points(i.estimate)} points ({points(i.low)} to {points(i.high)})"
 
     return (
         "The thesis finds retraining "

@@ -9,7 +9,7 @@ import numpy as np
 from robustnets.chapters import common
 from robustnets.core.record import Record
 from robustnets.report import reported
-from robustnets.report.cells import Fixed, Percent, Points, PValue, Seconds, Word
+from robustnets.report.cells import Fixed, Percent, Points, PValue, Seconds, Word, points
 from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.dots import Dots, bar_or_dot_figure
 from robustnets.report.figure import Figure
@@ -53,16 +53,16 @@ SCALES = {
 
 def trajectories(scale: str):
     """The two trajectories of the chapter: without and with learning-rate reduction."""
-    from robustnets.training import EarlyStop, FixedEpochs, StableWeights, Training
+    from robustnets.training import EarlyStop, FixedEpochs, Rule, StableWeights, Training
 
     s = SCALES[scale]
-    heuristics = (
+    heuristics: tuple[Rule, ...] = (
         EarlyStop(s.patience),
         *(StableWeights(s.patience, max_std) for max_std in s.thresholds),
     )
-    common = {"batch_size": s.batch_size, "max_epochs": s.max_epochs}
-    plain = Training((FixedEpochs(s.short), FixedEpochs(s.long), *heuristics), **common)
-    plateau = Training((FixedEpochs(s.short), *heuristics), reduce_lr_patience=s.plateau, **common)
+    shared: dict[str, Any] = {"batch_size": s.batch_size, "max_epochs": s.max_epochs}
+    plain = Training((FixedEpochs(s.short), FixedEpochs(s.long), *heuristics), **shared)
+    plateau = Training((FixedEpochs(s.short), *heuristics), reduce_lr_patience=s.plateau, **shared)
     return plain, plateau
 
 
@@ -93,6 +93,21 @@ def condition(record: Record) -> str:
         "StableWeights": "stop_on_stable_weights(patience={patience},max_std={max_std})",
     }[rule["type"]].format(**rule)
     return name + (f" + reduce_lr_on_plateau(patience={plateau})" if plateau else "")
+
+
+def _grouped(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records by condition, in the order in which the thesis lists its own."""
+    kinds = ("FixedEpochs", "EarlyStop", "StableWeights")
+
+    def place(group: Sequence[Record]) -> tuple:
+        network = group[0].cell["network"]
+        rule = network["rule"]
+        size = rule.get("max_std", rule.get("epochs", 0))
+        plateau = bool(network["training"]["reduce_lr_patience"])
+        return kinds.index(rule["type"]), plateau, -size
+
+    groups = common.by_seed(records, condition)
+    return dict(sorted(groups.items(), key=lambda item: place(item[1])))
 
 
 def _short(name: str) -> str:
@@ -144,7 +159,7 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
         records: of the Cells of one scale.
         run: how they were made: "command", "scale", "seconds", "jobs".
     """
-    groups = common.by_seed(records, condition)
+    groups = _grouped(records)
     seven = _roles(groups)
     thesis = reported.load("thesis", SLUG)
     like_for_like = {r.condition for r in thesis} <= set(seven)
@@ -155,7 +170,9 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
         sections=(
             Section("The question and the set-up", (Text(_setup(records[0], like_for_like)),)),
             Section("Reported and reproduced", _reproduced(groups, seven, thesis)),
-            Section("Each heuristic against a fixed number of epochs", _paired(groups, seven)),
+            Section(
+                "Each heuristic against a fixed number of epochs", _paired(groups, seven, thesis)
+            ),
             Section("What the rules watch", _curves(groups)),
             Section("What the threshold means", _thresholds(groups)),
         ),
@@ -165,7 +182,7 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
 
 def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
     """The chapter's card on the index page."""
-    groups = common.by_seed(records, condition)
+    groups = _grouped(records)
     seven = _roles(groups)
     return IndexEntry(
         slug=SLUG,
@@ -176,7 +193,7 @@ def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
             "data": records[0].cell["network"]["dataset"]["name"],
             "test examples": len(records[0].label),
             "training seeds": len(groups[seven[1]]),
-            "clean accuracy": Percent(mean(common.accuracies(groups[seven[1]]))),
+            "clean accuracy": Percent(common.mean_rate(common.accuracies(groups[seven[1]]))),
             "of": seven[1],
         },
         picture=f"{SLUG}/figures/accuracy.png",
@@ -190,9 +207,9 @@ def _answer(groups, seven) -> str:
         pair = paired_means(common.accuracies(groups[name]), common.accuracies(base))
         d, epochs = pair.difference, _epochs(groups[name]).mean()
         verdicts.append(
-            f"**{_short(name)}** stops after {epochs:.0f} epochs on average and is "
-            f"{100 * d.estimate:+.2f} percentage points from {seven[1]} "
-            f"(95 % interval {100 * d.low:+.2f} to {100 * d.high:+.2f})"
+            f"**{_short(name)}** stops after {epochs:.0f} epochs on average, at "
+            f"{points(d.estimate)} percentage points of accuracy from {seven[1]} "
+            f"(95 % interval {points(d.low)} to {points(d.high)})"
         )
     return "; ".join(verdicts) + "."
 
@@ -241,8 +258,8 @@ def _reproduced(groups, seven, thesis):
         comparisons.append(
             Comparison.of(
                 row,
-                mean(values),
-                common.as_rate(one_run) if accuracy else one_run,
+                common.mean_rate(values) if accuracy else mean(values),
+                common.as_rate(one_run) if accuracy else (max(0.0, one_run[0]), one_run[1]),
                 n=len(group[0].label) if accuracy else len(group),
                 seeds=len(group),
                 note=f"{not_fired} of {len(group)} ran to the end" if not_fired else "",
@@ -260,7 +277,7 @@ def _reproduced(groups, seven, thesis):
             [
                 Dots(
                     _short(ours[name]),
-                    mean(common.accuracies(groups[ours[name]])),
+                    common.mean_rate(common.accuracies(groups[ours[name]])),
                     tuple(common.accuracies(groups[ours[name]])),
                     next(c.reported for c in accuracy if c.condition == name),
                 )
@@ -296,7 +313,8 @@ def _shown(comparison: Comparison, value: float) -> str:
     return f"{100 * value:.2f} %" if comparison.metric == "test_accuracy" else f"{value:.0f}"
 
 
-def _paired(groups, seven):
+def _paired(groups, seven, thesis):
+    span = np.ptp([row.value for row in thesis if row.metric == "test_accuracy"])
     base_name = seven[1]
     base = groups[base_name]
     others = [name for name in groups if name != base_name]
@@ -343,70 +361,69 @@ def _paired(groups, seven):
     )
     return (
         Text(
-            "Accuracy alone cannot say whether a heuristic costs anything: two runs of one "
-            "configuration differ by more than most of the differences the thesis reports. "
-            "Paired by seed, the part that both share drops out."
+            "One run against another cannot say whether a heuristic costs anything: the "
+            f"{len(base)} runs of {base_name} alone span "
+            f"{100 * np.ptp(common.accuracies(base)):.2f} percentage points, and the seven "
+            f"values that the thesis compares span {span:.2f}. Paired by seed, the part that two "
+            "configurations share drops out."
         ),
         TableBlock(table, "paired"),
     )
 
 
 def _curves(groups):
-    panels = []
-    for plateau in (False, True):
-        chosen = [
-            max(group_at_seed, key=lambda r: len(r.curves["loss"]))
-            for group_at_seed in _same_trajectory(groups, plateau).values()
-        ]
-        length = min(len(r.curves["loss"]) for r in chosen)
-        x = np.arange(1, length + 1)
-        label = "with plateau" if plateau else "constant rate"
-        rule_thresholds = sorted(
-            {
-                r.cell["network"]["rule"]["max_std"]
-                for group in groups.values()
-                for r in group
-                if r.cell["network"]["rule"]["type"] == "StableWeights"
-            }
-        )
-        curves = {
-            name: np.array([r.curves[name][:length] for r in chosen])
-            for name in ("val_accuracy", "learning_rate", "weights_max_std")
+    thresholds = sorted(
+        {
+            group[0].cell["network"]["rule"]["max_std"]
+            for group in groups.values()
+            if group[0].cell["network"]["rule"]["type"] == "StableWeights"
         }
-
-        panels += [
-            Panel(
-                f"validation accuracy, {label}",
-                [common.banded("mean over seeds", x, curves["val_accuracy"], marker="")],
-                "epoch",
-                "accuracy",
-                percent=True,
-            ),
-            Panel(
-                f"learning rate, {label}",
-                [
-                    Series("mean over seeds", x, curves["learning_rate"].mean(axis=0), marker=""),
-                ],
-                "epoch",
-                "learning rate",
-                y_log=True,
-            ),
-            Panel(
-                f"largest weight deviation, {label}",
-                [common.banded("mean over seeds", x, curves["weights_max_std"], marker="")],
-                "epoch",
-                "standard deviation",
-                thresholds=[Threshold(t, f"max_std {t:g}") for t in rule_thresholds],
-                y_log=True,
-            ),
+    )
+    columns = []
+    for plateau, label in ((False, "constant rate"), (True, "with plateau")):
+        chosen = [
+            max(stops, key=lambda record: len(record.curves["loss"]))
+            for stops in _same_trajectory(groups, plateau).values()
         ]
+        length = min(len(record.curves["loss"]) for record in chosen)
+        x = np.arange(1, length + 1)
+        accuracy, rate, deviation = (
+            np.array([record.curves[name][:length] for record in chosen])
+            for name in ("val_accuracy", "learning_rate", "weights_max_std")
+        )
+        columns.append(
+            (
+                Panel(
+                    f"validation accuracy, {label}",
+                    [common.banded("mean over seeds", x, accuracy, marker="")],
+                    "epoch",
+                    "accuracy",
+                    percent=True,
+                ),
+                Panel(
+                    f"learning rate, {label}",
+                    [Series("mean over seeds", x, rate.mean(axis=0), marker="")],
+                    "epoch",
+                    "learning rate",
+                    y_log=True,
+                ),
+                Panel(
+                    f"largest weight deviation, {label}",
+                    [Series("mean over seeds", x, deviation.mean(axis=0), marker="")],
+                    "epoch",
+                    "standard deviation",
+                    thresholds=[Threshold(t, f"max_std {t:g}") for t in thresholds],
+                    y_log=True,
+                ),
+            )
+        )
     figure = Figure(
         "curves",
-        "What the three rules look at, epoch by epoch: mean over the training seeds, with the "
-        "95 % interval of that mean. The deviation starts when its window is full.",
+        "What the three rules look at, epoch by epoch: mean over the training seeds; for the "
+        "accuracy with its 95 % interval. The deviation starts when its window is full.",
         "Six panels: validation accuracy, learning rate and largest weight deviation, without "
         "and with learning-rate reduction.",
-        panels_figure(panels, columns=3),
+        panels_figure([panel for row in zip(*columns) for panel in row], columns=2),
     )
     return (FigureBlock(figure),)
 
@@ -433,7 +450,7 @@ def _thresholds(groups):
                     rule["max_std"],
                     f"{fired} of {len(group)}",
                     Fixed(mean(_epochs(group)), 0),
-                    Percent(mean(common.accuracies(group))),
+                    Percent(common.mean_rate(common.accuracies(group))),
                 )
             )
     table = Table(

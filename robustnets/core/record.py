@@ -103,7 +103,7 @@ class Record:
     def save(self, path: Path) -> Path:
         """Write one compressed `.npz`, atomically; classes are stored as uint8 or int16."""
         smallest = np.uint8 if max(self.label.max(), self.clean.max()) < 256 else np.int16
-        arrays = {
+        arrays: dict[str, Any] = {
             "label": self.label.astype(smallest),
             "clean": self.clean.astype(smallest),
             "epsilons": self.epsilons,

@@ -22,7 +22,9 @@ class Defense(Protocol):
         trains: `defend` trains; otherwise it is done again at each use, and not stored.
     """
 
-    filter: FilterSpec
+    @property
+    def filter(self) -> FilterSpec: ...
+
     differentiable: ClassVar[bool]
     stochastic: ClassVar[bool]
     starts_trained: ClassVar[bool]

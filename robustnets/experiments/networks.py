@@ -190,7 +190,9 @@ class Workshop:
         stop: Stop,
         about: dict[str, Any],
     ) -> dict[str, Any]:
-        curves = {name: curve[: stop.epoch] for name, curve in fitted.curves.items()}
+        curves: dict[str, Any] = {
+            name: curve[: stop.epoch] for name, curve in fitted.curves.items()
+        }
         about = {
             **about,
             "epoch": stop.epoch,

@@ -1,0 +1,6 @@
+"""The benchmarks are run from the repository and not installed: find them from here."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
