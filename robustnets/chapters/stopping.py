@@ -170,9 +170,7 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
         sections=(
             Section("The question and the set-up", (Text(_setup(records[0], like_for_like)),)),
             Section("Reported and reproduced", _reproduced(groups, seven, thesis)),
-            Section(
-                "Each heuristic against a fixed number of epochs", _paired(groups, seven, thesis)
-            ),
+            Section("Heuristics against a fixed number", _paired(groups, seven, thesis)),
             Section("What the rules watch", _curves(groups)),
             Section("What the threshold means", _thresholds(groups)),
         ),
@@ -394,24 +392,24 @@ def _curves(groups):
         columns.append(
             (
                 Panel(
-                    f"validation accuracy, {label}",
+                    label,
                     [common.banded("mean over seeds", x, accuracy, marker="")],
                     "epoch",
-                    "accuracy",
+                    "validation accuracy",
                     percent=True,
                 ),
                 Panel(
-                    f"learning rate, {label}",
+                    label,
                     [Series("mean over seeds", x, rate.mean(axis=0), marker="")],
                     "epoch",
                     "learning rate",
                     y_log=True,
                 ),
                 Panel(
-                    f"largest weight deviation, {label}",
+                    label,
                     [Series("mean over seeds", x, deviation.mean(axis=0), marker="")],
                     "epoch",
-                    "standard deviation",
+                    "largest weight deviation",
                     thresholds=[Threshold(t, f"max_std {t:g}") for t in thresholds],
                     y_log=True,
                 ),

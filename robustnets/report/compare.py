@@ -146,7 +146,7 @@ def comparison_table(comparisons: Sequence[Comparison], caption: str) -> Table:
     said = []
     if not optional["metric"] and min(metrics) not in caption.lower():
         said.append(min(metrics))
-    if unit:
+    if unit and unit not in metrics:
         said.append({"%": "in percent", "points": "in percentage points"}.get(unit, f"in {unit}"))
     stated = " ".join(said)
     stated = f" {stated[0].upper()}{stated[1:]}." if stated else ""
