@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STORE  ?= build/demo-store
+# what must hold on JAX as well as on TensorFlow
+ON_BOTH := tests/contracts tests/attacks tests/callbacks tests/layers tests/training tests/test_backend.py
 READY  := $(VENV)/.ready
 
 .PHONY: demo test lint bench notebooks report full clean help
@@ -20,8 +22,9 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 demo: $(READY) ## run both chapters on embedded data and say where the page is
 	$(BIN)/robustnets run stopping filters --scale demo --store $(STORE) --out build/demo -j 2
 
-test: lint ## lint, types and tests
+test: lint ## lint, types and tests, the contracts on both backends
 	$(BIN)/python -m pytest -n 2
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 $(ON_BOTH)
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .
@@ -35,7 +38,7 @@ notebooks: $(READY) ## execute the notebooks again, at demo scale
 	$(BIN)/python notebooks/execute.py
 
 report: $(READY) ## write the committed pages again from their Records
-	$(BIN)/robustnets report --out reports
+	$(BIN)/robustnets report --out reports --readme README.md
 
 full: $(READY) ## both chapters at full scale on MNIST (hours on two cores), resumable
 	$(BIN)/robustnets run stopping filters --scale full --out reports -j 2

@@ -192,14 +192,19 @@ def report(
     folder: Annotated[
         Path, typer.Option("--out", help="Folder that holds the chapters' Records.")
     ] = Path("reports"),
+    readme: Annotated[
+        Path | None, typer.Option(help="Also write the findings into this README.")
+    ] = None,
 ) -> None:
     """Write pages, tables and figures again from stored Records; computes nothing."""
     for slug in chapters or ():
         _one_of("chapter", slug, CHAPTERS)
-    from robustnets.chapters.write import write_chapters
+    from robustnets.chapters.write import write_chapters, write_results
 
     try:
         index = write_chapters(folder, chapters)
+        if readme is not None:
+            write_results(readme, folder)
     except (ValueError, FileNotFoundError) as problem:
         _fail(problem)
     out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)

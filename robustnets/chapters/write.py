@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustnets.chapters import CHAPTERS, chapter
+from robustnets.core.store import write_atomically
 from robustnets.experiments.publish import published
-from robustnets.report.index import write_index
+from robustnets.report.index import IndexEntry, write_index
 from robustnets.report.page import write_page
 
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 INDEX_TITLE = "robustnets: what defenses are worth"
 INDEX_LEAD = (
     "Each chapter repeats an experiment from a published report on adversarial examples, sets "
@@ -35,6 +37,33 @@ def write_chapters(folder: Path, slugs: Sequence[str] | None = None) -> Path:
         write_page(chapter(slug).page(records, run), folder / slug)
     if not present:
         published(folder / CHAPTERS[0])  # says what to do
-    entries = [chapter(slug).entry(*published(folder / slug)) for slug in present]
-    index, _ = write_index(entries, folder, INDEX_TITLE, INDEX_LEAD)
+    index, _ = write_index(_entries(folder), folder, INDEX_TITLE, INDEX_LEAD)
     return index
+
+
+def _entries(folder: Path) -> list[IndexEntry]:
+    present = [slug for slug in CHAPTERS if (folder / slug / "run.json").is_file()]
+    return [chapter(slug).entry(*published(folder / slug)) for slug in present]
+
+
+def write_results(readme: Path, folder: Path) -> Path:
+    """Write each chapter's findings between the two marks of a README.
+
+    Args:
+        readme: holds the lines `BEGIN` and `END`; what stands between them is replaced.
+        folder: holds the chapters' folders, below the README's own.
+
+    Raises:
+        ValueError: if the marks are missing.
+    """
+    text = readme.read_text()
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(f"{readme} must hold the lines {BEGIN} and {END} once, in this order")
+    below = folder.resolve().relative_to(readme.resolve().parent)
+    lines = []
+    for entry in _entries(folder):
+        page = (below / entry.slug / "README.md").as_posix()
+        lines += [f"- **[{entry.title}]({page})** {entry.headline}"]
+    block = f"{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}"
+    head, tail = text.split(BEGIN)[0], text.split(END)[1]
+    return write_atomically(readme, lambda p: p.write_text(head + block + tail))
