@@ -18,14 +18,17 @@ def prepend(model: keras.Model, layer: keras.layers.Layer) -> keras.Model:
             does not take and give its input shape.
     """
     shape = _input_shape(model)
-    given = layer.compute_output_shape(shape)
-    if tuple(given) != shape:
-        raise ValueError(
-            f"{model.name} takes {shape}, but {layer.name} turns that into {tuple(given)}"
-        )
     # fixed names, not Keras' running numbers: they are part of a model's digest
     images = keras.Input(shape[1:], name="images")
-    return keras.Model(images, model(layer(images)), name=f"{layer.name}_{model.name}")
+    try:
+        filtered = layer(images)  # the shape is asked of a call, which every layer has
+    except ValueError as problem:
+        raise ValueError(f"{layer.name} does not take what {model.name} does: {problem}") from None
+    if tuple(filtered.shape) != shape:
+        raise ValueError(
+            f"{model.name} takes {shape}, but {layer.name} turns that into {tuple(filtered.shape)}"
+        )
+    return keras.Model(images, model(filtered), name=f"{layer.name}_{model.name}")
 
 
 def _input_shape(model: keras.Model) -> tuple[int | None, ...]:
