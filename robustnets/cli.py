@@ -228,7 +228,7 @@ def data(
         _one_of("data set", name, tuple(sets.DATASETS))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        facts = sets.describe(sets.load(name, data_dir))
+        facts = sets.describe(sets.load(name, data_dir), source=sets.locate(name, data_dir))
     except (ValueError, FileNotFoundError, RuntimeError) as problem:
         _fail(problem)
     table = Table(box=None, show_header=False)

@@ -183,7 +183,9 @@ def test_every_module_says_what_it_is(module):
 
 
 def test_one_concept_per_file():
-    lengths = {relative(p): len(p.read_text(encoding="utf-8").splitlines()) for p in SOURCES.values()}
+    lengths = {
+        relative(p): len(p.read_text(encoding="utf-8").splitlines()) for p in SOURCES.values()
+    }
     assert {name: n for name, n in lengths.items() if n > 300 and name not in LONGER} == {}
     assert [name for name in LONGER if lengths.get(name, 0) <= 300] == [], "no longer so long"
 

@@ -37,13 +37,15 @@ class Scale:
     """The chapter's numbers at one scale; `full` is the thesis' own.
 
     The undefended network is the stopping chapter's, trained for its shorter fixed number
-    of epochs. FastICA cannot whiten more components than the rank of the data.
+    of epochs. FastICA cannot whiten more components than the rank of the data. Training from
+    scratch costs as much as the undefended network, so it gets fewer counts and seeds.
     """
 
     counts: tuple[int, ...]
     ica_counts: tuple[int, ...]
     etas: tuple[float, ...]
     seeds: int
+    scratch_counts: tuple[int, ...]
     scratch_seeds: int
     retraining_epochs: int
     n_test: int | None = None
@@ -52,9 +54,9 @@ class Scale:
 _FINE = tuple(round(0.025 * i, 3) for i in range(13))
 _COARSE = tuple(round(0.05 * i, 3) for i in range(7))
 SCALES = {
-    "demo": Scale((784, 40, 20, 10, 5), (40, 20, 10, 5), _COARSE, 3, 3, 40),
-    "quick": Scale((784, 331, 100, 20, 10), (100, 20, 10), _FINE, 3, 2, 10, 2000),
-    "full": Scale((784, 331, 100, 20, 10), (331, 100, 20, 10), _FINE, 10, 5, 100),
+    "demo": Scale((784, 40, 20, 10, 5), (40, 20, 10, 5), _COARSE, 3, (20, 10, 5), 3, 40),
+    "quick": Scale((784, 331, 100, 20, 10), (100, 20, 10), _FINE, 3, (100, 20, 10), 2, 10, 2000),
+    "full": Scale((784, 331, 100, 20, 10), (331, 100, 20, 10), _FINE, 10, (100, 20, 10), 5, 50),
 }
 
 
@@ -95,7 +97,7 @@ def cells(
         defenses: list[Defense] = [Reconstruction(f) for f in filters]
         for count in s.counts:
             defenses.append(Retraining(FilterSpec("pca", count), further))
-            if seed < s.scratch_seeds and count != s.counts[0]:
+            if seed < s.scratch_seeds and count in s.scratch_counts:
                 defenses.append(FromScratch(FilterSpec("pca", count)))
         for defense in defenses:
             defended = replace(network, defense=defense)
@@ -209,13 +211,15 @@ def _answer(r: _Results) -> str:
 
 def _setup(r: _Results, network: Mapping[str, Any], like_for_like: bool) -> str:
     epochs = network["rule"]["epochs"]
+    retrained = r.of("pca", r.counts("pca")[0], "gray-box", "Retraining")[0]
+    further = retrained.cell["network"]["defense"]["training"]["rules"][0]["epochs"]
     return (
         f"{common.caution(like_for_like)}A filter projects an image onto a few directions and "
         "back, so that what lies outside them is lost, and with it, one hopes, the attacker's "
         "noise (thesis, sections 3.6 and 3.9). It stands inside the network as its first layer. "
         "**Reconstruction** puts it before a trained network; **retraining** then trains that "
-        "network further on filtered images; **from scratch** trains a fresh network that never "
-        "saw an unfiltered one.\n\n"
+        f"network on filtered images for {further} epochs more; **from scratch** trains a fresh "
+        "network that never saw an unfiltered image, as long as the undefended one.\n\n"
         "The attack is fast gradient sign with freedom eta: every pixel moves by eta in the "
         "direction that raises the loss. **Gray-box**, as in the thesis, the gradient is that of "
         "the network without the filter. **White-box**, it is followed through the filter, which "
@@ -223,8 +227,8 @@ def _setup(r: _Results, network: Mapping[str, Any], like_for_like: bool) -> str:
         "rightly before the attack, by the network under attack, that are classified wrongly "
         "after it.\n\n"
         f"The undefended network is FC-100-100-10 after {epochs} epochs, the fixed number of the "
-        "stopping chapter; the thesis uses its stable-weights rule here, which by its own wording "
-        f"stops far too early (see that chapter). {common.network_setup(network['training'])} "
+        "stopping chapter; the thesis uses its stable-weights rule here, which as it is worded "
+        f"stops as soon as its window is full (see that chapter). {common.network_setup(network['training'])} "
         "Filters are fitted on the whole training split."
     )
 

@@ -102,7 +102,8 @@ class Record:
 
     def save(self, path: Path) -> Path:
         """Write one compressed `.npz`, atomically; classes are stored as uint8 or int16."""
-        smallest = np.uint8 if max(self.label.max(), self.clean.max()) < 256 else np.int16
+        classes = (self.label, self.clean, self.adversarial)
+        smallest = np.uint8 if max(c.max(initial=0) for c in classes) < 256 else np.int16
         arrays: dict[str, Any] = {
             "label": self.label.astype(smallest),
             "clean": self.clean.astype(smallest),

@@ -8,7 +8,8 @@ What is worked around, always towards what the spec asks for:
 - its float32 norm of a tiny gradient is zero: see `peers.logits_function`;
 - Keras' cross entropy loses the true class of confident examples: ART is given
   `losses.cross_entropy` for its loss object;
-- at eps = 0 and for zero gradients it warns of a 0/0 whose result it does not use: silenced.
+- at eps = 0 and for zero gradients it warns of a 0/0 whose result it does not use: silenced,
+  as is that PyTorch is missing.
 `KerasClassifier` is not used: it hands Keras arguments that some releases refuse.
 """
 
@@ -16,6 +17,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,8 +55,10 @@ def generate(
     del seed  # FastGradientMethod draws nothing without random starts
     peers.require_tensorflow("art")
     import_art()
-    from art.attacks.evasion import FastGradientMethod
-    from art.estimators.classification import TensorFlowV2Classifier
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PyTorch not found")
+        from art.attacks.evasion import FastGradientMethod
+        from art.estimators.classification import TensorFlowV2Classifier
 
     logits = peers.logits_function(classifier)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustnets.core.store import write_atomically
+from robustnets.report.cells import escape_markdown
 from robustnets.report.dots import Dots, Point, bar_or_dot_figure, scatter_figure
 from robustnets.report.images import image_grid
 from robustnets.report.lines import Panel, Series, Threshold, line_figure, panels_figure
@@ -80,6 +81,14 @@ class Figure:
         """Width and height of the drawing."""
         width, height = self.build.get_size_inches()
         return float(width), float(height)
+
+    def _ipython_display_(self) -> None:
+        # what a notebook shows: the picture, then its caption
+        from IPython.display import Image, Markdown, display
+
+        display(Image(png_bytes(self), width=round(96 * self.inches[0]), alt=self.alt))
+        if self.caption:
+            display(Markdown(escape_markdown(self.caption)))
 
 
 def png_bytes(figure: Figure) -> bytes:

@@ -48,6 +48,14 @@ __all__ = [
 ]
 
 ALIGNMENTS = ("left", "right")
+# a notebook has a style of its own for tables: all cells right, striped, no room for a caption
+_NOTEBOOK = (
+    "<style>.rn .left{text-align:left!important}.rn .right{text-align:right!important;"
+    "white-space:nowrap}.rn .bounds{opacity:.7}.rn .scroll{overflow-x:auto}.rn .caption"
+    "{max-width:46rem;opacity:.8;font-size:.92em}.rn .word{font-weight:600;white-space:nowrap}"
+    ".rn .good{color:#00674c}.rn .warn{color:#9a4300}.rn .bad{color:#a3202a}"
+    ".rn tbody th{font-weight:400}</style>\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,10 @@ class Table:
             f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(body)}</tbody>\n"
             f"</table>\n</div>\n</div>\n"
         )
+
+    def _repr_html_(self) -> str:
+        # what a notebook shows
+        return f'<div class="rn">\n{_NOTEBOOK}{self.to_html()}</div>\n'
 
 
 def _long(cell: Cell) -> str:

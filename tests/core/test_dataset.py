@@ -14,7 +14,9 @@ def split(n=7, shape=SHAPE, seed=0, classes=3):
 
 
 def make(train=None, test=None, names=("a", "b", "c")):
-    return Dataset("tiny", train or split(), test or split(6, seed=1), names)
+    train = split() if train is None else train
+    test = split(6, seed=1) if test is None else test
+    return Dataset("tiny", train, test, names)
 
 
 def with_pixel(value):

@@ -6,7 +6,11 @@ from robustnets.core.seeds import derive
 
 
 def test_golden_values():
-    assert [derive(0), derive(0, "shuffle", 1), derive(12, "weights", "hidden_1")] == [804681139, 2104610569, 841835708]
+    assert [derive(0), derive(0, "shuffle", 1), derive(12, "weights", "hidden_1")] == [
+        804681139,
+        2104610569,
+        841835708,
+    ]
 
 
 def test_range_and_type():

@@ -1,0 +1,215 @@
+"""Cells become Records once, whatever the number of workers and the order of things."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from robustnets.attacks import FGSM
+from robustnets.core.record import Record
+from robustnets.core.spec import to_dict
+from robustnets.core.threat import ThreatModel
+from robustnets.defenses import Reconstruction, Retraining
+from robustnets.experiments import runner
+from robustnets.experiments.cell import Cell, DatasetRef, Network
+from robustnets.layers import FilterSpec
+from robustnets.training import FixedEpochs, Training
+
+RULES = (FixedEpochs(6), FixedEpochs(12))
+TRAINING = Training(RULES, batch_size=20, max_epochs=12)
+FURTHER = Training((FixedEpochs(3),), batch_size=20)
+PCA = FilterSpec("pca", 9)
+FAST = FGSM(ThreatModel("linf", 0.1))
+
+
+def cells(seeds=(0,)):
+    """Both stops, and two defenses in both settings, of a few digits."""
+    out = []
+    for seed in seeds:
+        network = Network(DatasetRef("digits", 200, 60), "fc_100_100_10", TRAINING, RULES[1], seed)
+        out.append(Cell(replace(network, rule=RULES[0])))
+        out.append(Cell(network, FAST, (0.05, 0.2), knowledge="white-box", pictured=2))
+        for defense in (Reconstruction(PCA), Retraining(PCA, FURTHER)):
+            defended = replace(network, defense=defense)
+            for knowledge in ("gray-box", "white-box"):
+                out.append(Cell(defended, FAST, (0.05, 0.2), knowledge=knowledge, pictured=2))
+    return out
+
+
+def settings(store, **changes):
+    return runner.Settings(str(store), **changes)
+
+
+def times(store):
+    return {p: p.stat().st_mtime_ns for p in store.rglob("*") if p.is_file()}
+
+
+def fingerprints(records):
+    return [record.fingerprint for record in records]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """Records of one run, its events and its store."""
+    store = tmp_path_factory.mktemp("store")
+    events = []
+    records = runner.run(cells(), settings(store), show=events.append)
+    return records, events, store
+
+
+def test_records_are_those_of_the_cells(done):
+    records, _, _ = done
+    for cell, record in zip(cells(), records, strict=True):
+        assert dict(record.cell) == json.loads(json.dumps(to_dict(cell)))
+        assert record.label.shape == (60,)
+        assert record.epsilons.tolist() == list(cell.epsilons)
+        assert record.adversarial.shape == (len(cell.epsilons), 60)
+        assert record.about["backend"] == runner.backend_name()
+        assert {"device", "keras", "python", "robustnets", "data"} <= record.about.keys()
+    assert [r.about["epoch"] for r in records] == [6, 12, 12, 12, 3, 3]
+    bare, gray = records[1], records[2]
+    assert set(bare.pictures) == {"adversarial"}
+    assert set(gray.pictures) == {"adversarial", "filtered"}
+    assert gray.pictures["adversarial"].shape == (3, 2, 28, 28, 1)
+
+
+def test_gray_box_examples_are_those_of_the_bare_network(done):
+    records, _, _ = done
+    _, bare, gray, white, regray, rewhite = records
+    for other in (gray, regray):
+        np.testing.assert_array_equal(other.pictures["adversarial"], bare.pictures["adversarial"])
+    for other in (white, rewhite):
+        assert np.abs(other.pictures["adversarial"] - bare.pictures["adversarial"]).max() > 0.04
+    # one network, attacked in two ways, is right about the same clean examples
+    np.testing.assert_array_equal(gray.clean, white.clean)
+
+
+def test_attacks_stay_in_the_ball_of_their_cell(done):
+    for record in done[0][1:]:
+        for eps, linf in zip(record.epsilons, record.arrays["linf"]):
+            assert linf.max() <= eps + 1e-6
+            assert linf.max() > 0.99 * eps
+
+
+def test_events(done):
+    _, events, _ = done
+    labels = {label for label, *_ in events}
+    assert {"all", "filter pca 9", "fc_100_100_10, seed 0", "measure 6 Cells, seed 0"} <= labels
+    last = {label: (at, of) for label, at, of, _ in events}
+    assert all(at == of for at, of in last.values()), last
+    assert [e[1] for e in events if e[0] == "all"] == [0, 1, 2, 3, 4]
+
+
+def test_a_second_run_computes_nothing(done):
+    records, _, store = done
+    before = times(store)
+    assert all(p.stored for p in runner.plan(cells(), settings(store)))
+    again = runner.run(cells(), settings(store))
+    assert fingerprints(again) == fingerprints(records)
+    assert times(store) == before
+
+
+def test_plan(done, tmp_path):
+    _, _, store = done
+    wanted = [*cells(), *cells((1,)), *cells()]
+    planned = runner.plan(wanted, settings(store))
+    assert [p.cell for p in planned] == [*cells(), *cells((1,))]
+    assert [p.stored for p in planned] == [True] * 6 + [False] * 6
+    assert len({p.key for p in planned}) == 12
+    assert not any(p.stored for p in runner.plan(cells(), settings(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_order_and_repetition_of_cells(done):
+    records, _, store = done
+    wanted = [*reversed(cells()), cells()[2]]
+    again = runner.run(wanted, settings(store))
+    assert fingerprints(again) == [*reversed(fingerprints(records)), records[2].fingerprint]
+
+
+def test_a_fresh_store_gives_the_same_records(done, tmp_path):
+    records, _, _ = done
+    # in another order and in two parts, so that other things are made first
+    second = runner.run(cells()[4:], settings(tmp_path))
+    first = runner.run(cells()[:4], settings(tmp_path))
+    assert fingerprints([*first, *second]) == fingerprints(records)
+    other = runner.run(cells((1,))[:2], settings(tmp_path))
+    assert other[1].fingerprint not in fingerprints(records)
+    assert not np.array_equal(other[1].curves["loss"], records[1].curves["loss"])
+
+
+def test_what_fails_leaves_what_was_finished(done, tmp_path):
+    _, _, store = done
+    good = cells()[1]
+    bad = replace(good, engine="none such")
+    with pytest.raises(ValueError, match="engine must be one of"):
+        runner.run([good, bad, cells()[2]], settings(tmp_path))
+    planned = runner.plan([good, bad, cells()[2]], settings(tmp_path))
+    assert [p.stored for p in planned] == [True, False, False]
+    path = next((tmp_path / "records").rglob("*.npz"))
+    assert Record.load(path).fingerprint == done[0][1].fingerprint
+
+
+def test_jobs_must_be_positive(tmp_path):
+    with pytest.raises(ValueError, match="jobs must be >= 1, got 0"):
+        runner.run(cells(), settings(tmp_path), jobs=0)
+
+
+PARALLEL = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from robustnets.experiments.quiet import quiet_backend
+quiet_backend(1)
+from robustnets.experiments import runner
+from test_runner import cells
+events = []
+records = runner.run(cells((0, 1)), runner.Settings(sys.argv[2], threads=1), int(sys.argv[3]),
+                     events.append)
+last = {label: at == of for label, at, of, _ in events}
+print(all(last.values()), len(last))
+for record in records:
+    print("Record", record.fingerprint)
+"""
+
+
+def test_workers_give_the_same_records(tmp_path):
+    """One process or two, one thread in each."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    out = []
+    for jobs in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", PARALLEL, here, str(tmp_path / jobs), jobs],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("True ")
+        out.append([line for line in done.stdout.splitlines() if line.startswith("Record")])
+    assert len(set(out[0])) == 12
+    assert out[0] == out[1]
+
+
+@pytest.mark.parametrize(
+    ("env", "config", "expected"),
+    [
+        ({}, None, "tensorflow"),
+        ({"KERAS_BACKEND": "jax"}, None, "jax"),
+        ({}, {"backend": "jax"}, "jax"),
+        ({"KERAS_BACKEND": "tensorflow"}, {"backend": "jax"}, "tensorflow"),
+    ],
+)
+def test_backend_is_told_without_importing_it(tmp_path, monkeypatch, env, config, expected):
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    if config is not None:
+        (tmp_path / "keras.json").write_text(json.dumps(config))
+    assert runner.backend_name() == expected
+    assert "keras" not in sys.modules

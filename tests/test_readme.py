@@ -1,0 +1,59 @@
+"""The README's promises: its code runs, its results are those of the reports, its links resolve."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robustnets.chapters.write import BEGIN, END, write_results
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_the_worked_layer_runs_and_is_twenty_lines_or_so():
+    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    names = [line.split()[0] for line in run.stdout.splitlines() if "Interval" in line]
+    assert names == ["gray-box", "white-box"]
+    written = [
+        line for line in code.splitlines() if line and not line.startswith(("import", "from"))
+    ]
+    assert len(written) <= 20
+
+
+def test_the_results_are_those_of_the_reports(tmp_path):
+    shutil.copytree(ROOT / "reports", tmp_path / "reports")
+    readme = tmp_path / "README.md"
+    readme.write_text(TEXT)
+    write_results(readme, tmp_path / "reports")
+    assert readme.read_text() == TEXT
+    assert TEXT.split(BEGIN)[1].split(END)[0].count("\n- **") >= 2
+
+
+def test_a_readme_without_marks_is_refused(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("no marks")
+    with pytest.raises(ValueError, match="must hold the lines"):
+        write_results(readme, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_inside_the_repository_resolve(name):
+    text = (ROOT / name).read_text()
+    targets = re.findall(r"\]\(([^)#]+)\)", text)
+    inside = [t for t in targets if not t.startswith("http")]
+    assert inside
+    assert [t for t in inside if not (ROOT / t).exists()] == []
+
+
+def test_every_make_target_that_the_readme_names_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"\bmake ([a-z]+)", TEXT))
+    assert {"demo", "test"} <= named <= targets
