@@ -42,7 +42,13 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, timeout: int = 900) -
         CellExecutionError: of the first cell that fails.
     """
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=resources).execute()
+    NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        resources=resources,
+        extra_arguments=["--Application.log_level=ERROR"],
+    ).execute()
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:

@@ -2,8 +2,6 @@
 
 import difflib
 import os
-import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -37,11 +35,7 @@ Chapters = Annotated[list[str], typer.Argument(help=f"One or more of: {', '.join
 
 def main() -> None:
     """Run the command line; the entry point `robustnets`."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        err.print("interrupted; what was finished is kept, the same command goes on from there")
-        sys.exit(130)
+    app()
 
 
 def _fail(message: object) -> NoReturn:
@@ -136,6 +130,9 @@ def run(
             with err.status("writing pages"):
                 index = write_chapters(folder, chapters)
             out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+    except KeyboardInterrupt:  # typer would end without a word
+        err.print("interrupted; what was finished is kept, the same command goes on from there")
+        raise typer.Exit(130) from None
     except (ValueError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
         _fail(problem)
 
@@ -160,7 +157,6 @@ def _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dr
             mark = "stored " if p.stored else "missing"
             out.print(f"  {mark}  {p.key}  {runner.describe_cell(p.cell)}", highlight=False)
         return
-    started = time.monotonic()
     with Live(err, slug) as live:
         records = runner.run(cells, settings, jobs, live.show)
     options = [f"--scale {scale}"]
@@ -170,18 +166,9 @@ def _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dr
     facts: dict[str, Any] = {
         "command": " ".join(["robustnets run", slug, *options]),
         "scale": scale,
-        "seconds": _seconds(folder / slug / "run.json", stored, time.monotonic() - started),
         "jobs": jobs,
     }
     publish(records, facts, folder / slug)
-
-
-def _seconds(path: Path, stored: int, now: float) -> float:
-    """Wall time of the whole run: parts that an interrupted or earlier run did are added."""
-    import json
-
-    before = json.loads(path.read_text())["seconds"] if stored and path.is_file() else 0.0
-    return round(before + now, 1)
 
 
 @app.command()

@@ -128,5 +128,5 @@ def test_describe():
 
 def test_an_unknown_backend(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    with pytest.raises(RuntimeError, match="runs on the tensorflow and jax backends .* 'torch'"):
+    with pytest.raises(RuntimeError, match=r"on the tensorflow and jax backends .* 'torch'"):
         backend.name()

@@ -8,6 +8,7 @@ import numpy as np
 
 from robustnets.core.record import Record
 from robustnets.core.spec import digest
+from robustnets.report.cells import seconds
 from robustnets.report.lines import Series
 from robustnets.stats.intervals import Interval, mean
 
@@ -82,7 +83,7 @@ def facts(records: Sequence[Record], run: dict[str, Any]) -> dict[str, object]:
 
     Args:
         records: of one chapter, at least one.
-        run: "command", "scale", "seconds" and "jobs", as `robustnets run` wrote them.
+        run: "command", "scale" and "jobs", as `robustnets run` wrote them.
     """
     first = records[0]
     about = first.about
@@ -99,12 +100,25 @@ def facts(records: Sequence[Record], run: dict[str, Any]) -> dict[str, object]:
             for name in ("robustnets", "keras", "tensorflow", "jax", "python")
             if name in about
         ),
-        "seconds": run["seconds"],
+        "training, summed": seconds(_training_seconds(records)),
+        "attacks, summed": seconds(sum(r.about["attack_seconds"] for r in records)),
         "worker processes": run["jobs"],
         "networks": len({digest(r.cell["network"]) for r in records}),
         "Records": f"{len(records)}, fingerprint "
         + digest(sorted(record.fingerprint for record in records)),
     }
+
+
+def _training_seconds(records: Sequence[Record]) -> float:
+    """Wall time of all training loops; the stops of one trajectory count once."""
+    longest: dict[str, float] = {}
+    for record in records:
+        network = dict(record.cell["network"])
+        network.pop("rule")
+        if record.curves:  # a network that was trained for this Record or one beside it
+            key = digest(network)
+            longest[key] = max(longest.get(key, 0.0), record.curves["seconds"].sum())
+    return sum(longest.values())
 
 
 def as_rate(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -119,8 +133,8 @@ def network_setup(training: Mapping[str, Any]) -> str:
     """What the thesis leaves open about its network, and what was chosen."""
     sgd = training["optimizer"]
     return (
-        "What the thesis leaves open was chosen once, before any result was seen. From the code "
-        "published with Bhagoji et al. 2017 "
+        "What the thesis leaves open was chosen once and not tuned. From the code published "
+        "with Bhagoji et al. 2017 "
         "([arXiv:1704.02654](https://arxiv.org/abs/1704.02654)), the paper it points to, "
         "come the sigmoid hidden units and SGD with learning rate "
         f"{sgd['learning_rate']:g} and Nesterov momentum {sgd['momentum']:g}. Chosen here: batches "

@@ -56,7 +56,7 @@ _COARSE = tuple(round(0.05 * i, 3) for i in range(7))
 SCALES = {
     "demo": Scale((784, 40, 20, 10, 5), (40, 20, 10, 5), _COARSE, 3, (20, 10, 5), 3, 40),
     "quick": Scale((784, 331, 100, 20, 10), (100, 20, 10), _FINE, 3, (100, 20, 10), 2, 10, 2000),
-    "full": Scale((784, 331, 100, 20, 10), (331, 100, 20, 10), _FINE, 10, (100, 20, 10), 5, 50),
+    "full": Scale((784, 331, 100, 20, 10), (331, 100, 20, 10), _FINE, 10, (100, 20, 10), 3, 50),
 }
 
 
@@ -228,8 +228,9 @@ def _setup(r: _Results, network: Mapping[str, Any], like_for_like: bool) -> str:
         "after it.\n\n"
         f"The undefended network is FC-100-100-10 after {epochs} epochs, the fixed number of the "
         "stopping chapter; the thesis uses its stable-weights rule here, which as it is worded "
-        f"stops as soon as its window is full (see that chapter). {common.network_setup(network['training'])} "
-        "Filters are fitted on the whole training split."
+        "stops as soon as its window is full (see that chapter). "
+        f"{common.network_setup(network['training'])} Filters are fitted on the "
+        "whole training split."
     )
 
 

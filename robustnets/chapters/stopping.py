@@ -157,7 +157,7 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
 
     Args:
         records: of the Cells of one scale.
-        run: how they were made: "command", "scale", "seconds", "jobs".
+        run: how they were made: "command", "scale", "jobs".
     """
     groups = _grouped(records)
     seven = _roles(groups)
@@ -172,7 +172,7 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
             Section("Reported and reproduced", _reproduced(groups, seven, thesis)),
             Section("Heuristics against a fixed number", _paired(groups, seven, thesis)),
             Section("What the rules watch", _curves(groups)),
-            Section("What the threshold means", _thresholds(groups)),
+            Section("What the threshold means", _thresholds(groups, thesis, like_for_like)),
         ),
         facts=common.facts(records, dict(run)),
     )
@@ -214,29 +214,15 @@ def _answer(groups, seven) -> str:
 
 def _setup(record: Record, like_for_like: bool) -> str:
     training = record.cell["network"]["training"]
-    sgd = training["optimizer"]
-    caution = (
-        ""
-        if like_for_like
-        else (
-            "\n\n> This page was made at a smaller scale than the thesis: other data or fewer "
-            "epochs. The reported numbers stand beside ours to show the layout; the verdicts say "
-            "nothing about the thesis until the chapter runs at `--scale full`.\n\n"
-        )
-    )
     return (
-        f"{caution}The thesis (sections 3.1 to 3.4) trains FC-100-100-10 and asks whether a "
+        f"{common.caution(like_for_like)}"
+        "The thesis (sections 3.1 to 3.4) trains FC-100-100-10 and asks whether a "
         "heuristic can replace a fixed number of epochs. **Early stopping** ends training when "
         "validation accuracy has not improved for a number of epochs, its patience. **Stop on "
         "stable weights** ends it when, over the same number of epochs, no single weight has a "
         "standard deviation of `max_std` or more. **Plateau** means that the learning rate is "
         "divided by ten when validation accuracy has not improved for half that patience.\n\n"
-        "What the thesis leaves open was chosen once, before any result was seen, after the code "
-        "published with Bhagoji et al. 2017 ([arXiv:1704.02654](https://arxiv.org/abs/1704.02654)),"
-        f" the paper the thesis points to: sigmoid hidden units, SGD with learning rate "
-        f"{sgd['learning_rate']:g} and Nesterov momentum {sgd['momentum']:g}, batches of "
-        f"{training['batch_size']}, Glorot-uniform weights; the last "
-        f"{training['validation']:.1%} of the training split is held out for validation.\n\n"
+        f"{common.network_setup(training)}\n\n"
         "Configurations that differ only in when they stop share one training trajectory per "
         "seed: it is trained once and every stop is read off it. So two stops are compared on the "
         "same weights at different epochs, seed by seed, and nothing but the stop differs."
@@ -303,7 +289,7 @@ def _reproduced(groups, seven, thesis):
         Text(text),
         FigureBlock(dots),
         TableBlock(comparison_table(accuracy, "Test accuracy."), "accuracy"),
-        TableBlock(comparison_table(epochs, "Epoch at which each heuristic fired."), "epochs"),
+        TableBlock(comparison_table(epochs, "Epochs after which each heuristic fired."), "epochs"),
     )
 
 
@@ -334,7 +320,7 @@ def _paired(groups, seven, thesis):
                 Points(d),
                 PValue(pair.p),
                 PValue(p),
-                f"{apart} of {len(group)}",
+                f"{apart}/{len(group)}",
                 Word(word, "plain" if p >= 0.05 else ("good" if d.estimate > 0 else "bad")),
             )
         )
@@ -393,10 +379,11 @@ def _curves(groups):
             (
                 Panel(
                     label,
-                    [common.banded("mean over seeds", x, accuracy, marker="")],
+                    [common.banded("mean over seeds", x, 1 - accuracy, marker="")],
                     "epoch",
-                    "validation accuracy",
+                    "validation error",
                     percent=True,
+                    y_log=True,
                 ),
                 Panel(
                     label,
@@ -418,8 +405,8 @@ def _curves(groups):
     figure = Figure(
         "curves",
         "What the three rules look at, epoch by epoch: mean over the training seeds; for the "
-        "accuracy with its 95 % interval. The deviation starts when its window is full.",
-        "Six panels: validation accuracy, learning rate and largest weight deviation, without "
+        "error with its 95 % interval. The deviation starts when its window is full.",
+        "Six panels: validation error, learning rate and largest weight deviation, without "
         "and with learning-rate reduction.",
         panels_figure([panel for row in zip(*columns) for panel in row], columns=2),
     )
@@ -436,7 +423,7 @@ def _same_trajectory(groups, plateau: bool) -> dict[int, list[Record]]:
     return by_seed
 
 
-def _thresholds(groups):
+def _thresholds(groups, thesis, like_for_like):
     rows = []
     for name, group in groups.items():
         rule = group[0].cell["network"]["rule"]
@@ -472,7 +459,36 @@ def _thresholds(groups):
             "relative to the weight's size, or over a whole layer, would be another quantity. The "
             "smaller thresholds below show the rule at work as it is described."
         )
+        if like_for_like:
+            text += _nearest_threshold(groups, thesis)
     else:
         epochs = " and ".join(f"{_epochs(group).mean():.0f}" for group in literal)
         text += f"Here it fires after {epochs} epochs on average."
     return (Text(text), TableBlock(table, "thresholds"))
+
+
+def _nearest_threshold(groups, thesis) -> str:
+    """Which of our thresholds does what the thesis reports of its own."""
+    reported_epoch, reported_accuracy = (
+        next(
+            row.value
+            for row in thesis
+            if row.metric == metric
+            and row.condition.startswith("stop_on_stable_weights")
+            and "plateau" not in row.condition
+        )
+        for metric in ("epochs", "test_accuracy")
+    )
+    stable = [
+        group
+        for group in groups.values()
+        if group[0].cell["network"]["rule"]["type"] == "StableWeights"
+        and not group[0].cell["network"]["training"]["reduce_lr_patience"]
+    ]
+    nearest = min(stable, key=lambda group: abs(_epochs(group).mean() - reported_epoch))
+    return (
+        f" Of these, {nearest[0].cell['network']['rule']['max_std']:g} comes nearest to what the "
+        f"thesis reports: it fires after {_epochs(nearest).mean():.0f} epochs with "
+        f"{100 * common.accuracies(nearest).mean():.2f} % accuracy, where the thesis has "
+        f"{reported_epoch:.0f} epochs and {reported_accuracy:.2f} %."
+    )

@@ -9,7 +9,7 @@ What is worked around, always towards what the spec asks for:
 - Keras' cross entropy loses the true class of confident examples: ART is given
   `losses.cross_entropy` for its loss object;
 - at eps = 0 and for zero gradients it warns of a 0/0 whose result it does not use: silenced,
-  as is that PyTorch is missing.
+  as is at import that PyTorch and a notebook's progress bars are missing.
 `KerasClassifier` is not used: it hands Keras arguments that some releases refuse.
 """
 
@@ -54,9 +54,9 @@ def generate(
     """
     del seed  # FastGradientMethod draws nothing without random starts
     peers.require_tensorflow("art")
-    import_art()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "PyTorch not found")
+        warnings.filterwarnings("ignore", "PyTorch not found|IProgress not found")
+        import_art()
         from art.attacks.evasion import FastGradientMethod
         from art.estimators.classification import TensorFlowV2Classifier
 

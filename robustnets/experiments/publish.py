@@ -18,7 +18,7 @@ def publish(records: Sequence[Record], run: Mapping[str, Any], folder: Path) -> 
 
     Args:
         records: all Records of the chapter.
-        run: "command", "scale", "seconds", "jobs".
+        run: "command", "scale", "jobs".
         folder: the chapter's folder; gets `records/*.npz` and `run.json`.
     """
     names = set()
@@ -45,5 +45,6 @@ def published(folder: Path) -> tuple[list[Record], dict[str, Any]]:
             f"there are no Records in {folder}; run `robustnets run {folder.name} "
             f"--out {folder.parent}` first"
         )
-    records = [Record.load(path) for path in sorted((folder / "records").glob("*.npz"))]
-    return records, json.loads(run.read_text())
+    # a name that begins with a dot is a file that a killed run did not finish
+    paths = sorted((folder / "records").glob("[!.]*.npz"))
+    return [Record.load(path) for path in paths], json.loads(run.read_text())

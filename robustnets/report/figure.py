@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 DPI = 160
+NOTEBOOK_DPI = 120  # a notebook holds all of its pictures
 _STEM = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 
 
@@ -86,16 +87,17 @@ class Figure:
         # what a notebook shows: the picture, then its caption
         from IPython.display import Image, Markdown, display
 
-        display(Image(png_bytes(self), width=round(96 * self.inches[0]), alt=self.alt))
+        picture = png_bytes(self, NOTEBOOK_DPI)
+        display(Image(picture, width=round(96 * self.inches[0]), alt=self.alt))
         if self.caption:
             display(Markdown(escape_markdown(self.caption)))
 
 
-def png_bytes(figure: Figure) -> bytes:
-    """Render at `DPI` dots per inch; no date and no versions inside."""
+def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
+    """Render at so many dots per inch; no date and no versions inside."""
     buffer = io.BytesIO()
     with styled(figure.stem):
-        figure.build.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        figure.build.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 
 

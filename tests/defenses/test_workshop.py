@@ -88,7 +88,7 @@ def test_retraining_changes_the_defended_network_only(trained, dataset):
 
 
 def test_retraining_trains_on_filtered_examples(trained, dataset):
-    networks, store, _, _ = trained
+    networks, _, _, _ = trained
     curves = networks[RETRAINED].curves
     assert {len(curve) for curve in curves.values()} == {3}
     _, validation = held_out(dataset.train, FURTHER.validation)

@@ -41,7 +41,7 @@ def test_refusals(changes, message):
 
 
 def test_rule_of_the_trajectory():
-    with pytest.raises(ValueError, match="StableWeights.* is not among the rules of"):
+    with pytest.raises(ValueError, match=r"StableWeights.* is not among the rules of"):
         replace(NETWORK, rule=StableWeights(4))
 
 

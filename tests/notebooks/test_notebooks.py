@@ -1,0 +1,105 @@
+"""Notebooks run from top to bottom, and what is committed is fit to be read."""
+
+import ast
+import re
+
+import execute
+import nbformat
+import pytest
+
+ALL = execute.names()
+# the worked example of a layer is the one class, and has the only functions
+WORKED = {"00_quickstart": 1}
+SILENT = (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.ClassDef)
+LARGEST = 1_500_000
+
+
+@pytest.fixture(params=ALL)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(name):
+    return nbformat.read(execute.FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def is_silent(statement):
+    quiet = isinstance(statement, ast.Expr) and ast.unparse(statement) == "quiet_backend()"
+    return quiet or isinstance(statement, SILENT)
+
+
+def test_there_is_one_per_chapter():
+    from robustnets.chapters import CHAPTERS
+
+    assert [name.partition("_")[2] for name in ALL] == ["quickstart", *CHAPTERS]
+
+
+# one worker: the two chapters share the networks that they train
+@pytest.mark.xdist_group("notebooks")
+@pytest.mark.parametrize("name", ALL)
+def test_executes(name, tmp_path, tmp_path_factory, monkeypatch):
+    home = tmp_path_factory.getbasetemp() / "notebooks-home"
+    monkeypatch.setenv("ROBUSTNETS_HOME", str(home))
+    notebook = nbformat.read(execute.FOLDER / f"{name}.ipynb", as_version=4)
+    for cell in code_cells(notebook):  # a reader's first change, and the shorter run
+        cell.source = re.sub(r"^SEEDS = \d+$", "SEEDS = 1", cell.source, flags=re.MULTILINE)
+    execute.execute(notebook, tmp_path)
+    execute.clean(notebook)
+    assert not [o for cell in code_cells(notebook) for o in cell.outputs if o.name == "stderr"]
+    assert not list(tmp_path.iterdir()), "a notebook writes into the store only"
+
+
+def test_every_cell_shows_something_or_only_prepares(notebook):
+    for cell in code_cells(notebook):
+        silent = all(map(is_silent, ast.parse(cell.source).body))
+        assert silent != bool(cell.outputs), cell.source
+
+
+def test_no_cell_defines_a_function(name, notebook):
+    classes = 0
+    for cell in code_cells(notebook):
+        tree = ast.parse(cell.source)
+        kinds = [type(node) for node in ast.walk(tree)]
+        if ast.ClassDef in kinds:
+            classes += 1
+        else:
+            assert not {ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda} & set(kinds)
+    assert classes == WORKED.get(name, 0)
+
+
+def test_what_is_committed_is_clean(name, notebook):
+    assert execute.machine_paths(notebook) == []
+    assert dict(notebook.metadata) == execute.METADATA
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1)), "executed once, from top to bottom"
+    assert all(not cell.metadata for cell in notebook.cells)
+    kinds = {output.output_type for cell in code_cells(notebook) for output in cell.outputs}
+    assert kinds <= {"display_data", "execute_result"}
+    assert (execute.FOLDER / f"{name}.ipynb").stat().st_size < LARGEST
+
+
+def test_the_last_word_is_the_readers(notebook):
+    titles = [
+        line
+        for cell in notebook.cells
+        if cell.cell_type == "markdown"
+        for line in cell.source.splitlines()
+        if line.startswith("## ")
+    ]
+    assert "## Change this" in titles[-2:]
+
+
+def test_a_path_of_this_machine_is_found(notebook):
+    notebook.cells[0].source += f"\n{execute.FOLDER}"
+    assert execute.machine_paths(notebook)
+
+
+def test_an_unknown_notebook_says_which_there_are(capsys):
+    with pytest.raises(SystemExit):
+        execute.main(["03_nothing"])
+    assert all(name in capsys.readouterr().err for name in ALL[:1])
