@@ -178,15 +178,22 @@ def _carry_out(tasks, settings: Settings, jobs: int, show):
 
     import joblib
 
+    from robustnets.experiments.quiet import quiet_backend
+
     with multiprocessing.Manager() as manager:
         events = manager.Queue()
         stop = threading.Event()
         drain = threading.Thread(target=_drain, args=(events, show, stop), daemon=True)
         drain.start()
         try:
-            yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-                joblib.delayed(_work_quietly)(task, settings, events) for task in tasks
+            # the initializer runs before a task is unpickled, which may import Keras
+            pool = joblib.Parallel(
+                n_jobs=jobs,
+                return_as="generator_unordered",
+                initializer=quiet_backend,
+                initargs=(settings.threads,),
             )
+            yield from pool(joblib.delayed(_work_quietly)(task, settings, events) for task in tasks)
         finally:
             stop.set()
             drain.join()
@@ -201,9 +208,6 @@ def _drain(events, show, stop: threading.Event) -> None:
 
 
 def _work_quietly(task: Task, settings: Settings, events) -> str:
-    from robustnets.experiments.quiet import quiet_backend
-
-    quiet_backend(settings.threads)
     return _work(task, settings, events.put)
 
 

@@ -72,7 +72,7 @@ def test_list():
         (["report", "filter"], "no chapter 'filter'; there are stopping, filters; did you mean 'f"),
         (["data", "mnits"], "no data set 'mnits'; there are mnist, cifar10, digits; did you mean"),
         (["data", "none.npz"], "there is no file none.npz"),
-        (["run", "stopping", "--seeds", "0"], "0 is not in the range x>=1"),
+        (["run", "stopping", "--seeds", "0"], "Invalid value for '--seeds'"),
         (["run"], "Missing argument"),
         (["rum"], "No such command 'rum'"),
     ],
