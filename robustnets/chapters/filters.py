@@ -20,7 +20,7 @@ from robustnets.report.page import FigureBlock, Page, Section, TableBlock, Text
 from robustnets.report.table import Table
 from robustnets.stats.intervals import Interval, mean, next_value
 from robustnets.stats.multiplicity import holm
-from robustnets.stats.paired import paired_means
+from robustnets.stats.paired import PairedMeans, paired_means
 
 SLUG = "filters"
 TITLE = "Linear filters as a defense"
@@ -155,7 +155,7 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
         lead=f"{QUESTION} {_answer(r)}",
         sections=(
             Section("The question and the set-up", (Text(_setup(r, network, like_for_like)),)),
-            Section("Reported and reproduced", _reproduced(r, thesis)),
+            Section("Reported and reproduced", _reproduced(r, thesis, like_for_like)),
             Section("What white-box does to the defense", _white_box(r)),
             Section("Do PCA's directions matter?", _directions(r)),
             Section("Reconstruction, retraining, from scratch", _training_modes(r, thesis)),
@@ -234,7 +234,7 @@ def _setup(r: _Results, network: Mapping[str, Any], like_for_like: bool) -> str:
     )
 
 
-def _reproduced(r: _Results, thesis):
+def _reproduced(r: _Results, thesis, like_for_like: bool):
     counts = r.counts("pca")
     groups = {"no filter": r.bare}
     # the thesis' counts where they were run, else ours in the same order
@@ -257,6 +257,7 @@ def _reproduced(r: _Results, thesis):
                 common.as_rate(next_value(values)),
                 n=len(group[0].label),
                 seeds=len(group),
+                note="" if like_for_like else f"ours: {_condition(group[0])}",
             )
         )
     inside = sum(c.verdict == "inside" for c in comparisons)
@@ -288,6 +289,7 @@ def _white_box(r: _Results):
             series += [
                 common.banded(f"{count}", r.etas, common.successes(r.of(method, count, knowledge)))
                 for count in r.counts(method)
+                if not _guesses(r.of(method, count, knowledge))
             ]
             panels.append(
                 Panel(f"{METHODS[method]}, {knowledge}", series, "eta", "success", percent=True)
@@ -296,18 +298,22 @@ def _white_box(r: _Results):
         "success",
         "Success of fast gradient sign against eta, for each filter and number of components "
         "kept: mean over training seeds with its 95 % interval. Left crafted without the filter, "
-        "right through it.",
+        "right through it. Filters behind which the network only guesses are left out.",
         "One row of panels per kind of filter, gray-box on the left and white-box on the right: "
         "attack success against eta, one curve per number of components.",
         panels_figure(panels, columns=2, share_y=True),
     )
-    rows, pairs = [], []
+    rows: list[tuple[Any, ...]] = []
+    pairs: dict[tuple[str, int], PairedMeans] = {}
     for method in r.methods():
         for count in r.counts(method):
             gray, white = (r.of(method, count, k) for k in ("gray-box", "white-box"))
-            pairs.append(paired_means(common.successes(white, ETA), common.successes(gray, ETA)))
             rows.append((method, count, gray, white))
-    adjusted = holm([pair.p for pair in pairs])
+            if not _guesses(gray):
+                pairs[method, count] = paired_means(
+                    common.successes(white, ETA), common.successes(gray, ETA)
+                )
+    adjusted = dict(zip(pairs, holm([pair.p for pair in pairs.values()])))
     table = Table(
         (
             "filter",
@@ -325,16 +331,23 @@ def _white_box(r: _Results):
                 count,
                 Percent(mean(_variance(gray)).estimate, 1),
                 Percent(common.mean_rate(common.accuracies(gray))),
-                Percent(common.mean_rate(common.successes(gray, ETA)), 1),
-                Percent(common.mean_rate(common.successes(white, ETA)), 1),
-                Points(pair.difference, 1),
-                PValue(p),
+                *(
+                    (
+                        Percent(common.mean_rate(common.successes(gray, ETA)), 1),
+                        Percent(common.mean_rate(common.successes(white, ETA)), 1),
+                        Points(pairs[method, count].difference, 1),
+                        PValue(adjusted[method, count]),
+                    )
+                    if (method, count) in pairs
+                    else (None, None, None, None)
+                ),
             )
-            for (method, count, gray, white), pair, p in zip(rows, pairs, adjusted)
+            for method, count, gray, white in rows
         ),
         f"Reconstruction at eta {ETA:g}: mean over {len(r.bare)} training seeds with Student's "
         "95 % interval; the difference is paired by seed, its p-values are Holm-adjusted over "
-        "this table.",
+        "this table. Where the network is right less than twice as often as by guessing, success "
+        "means nothing and is left out.",
     )
     marks = [
         _mark(f"PCA {count}", r.of("pca", count, knowledge), f"PCA, {knowledge}")
@@ -356,6 +369,16 @@ def _white_box(r: _Results):
         TableBlock(table, "success"),
         FigureBlock(trade_off),
     )
+
+
+def _condition(record: Record) -> str:
+    _, method, count, _ = key_of(record)
+    return f"{METHODS[method]} {count}" if method else "no filter"
+
+
+def _guesses(group: Sequence[Record]) -> bool:
+    """Whether the network is right less than twice as often as by guessing."""
+    return common.accuracies(group).mean() < 2 / (group[0].label.max() + 1)
 
 
 def _mark(label: str, group: Sequence[Record], kind: str) -> Point:
@@ -432,8 +455,7 @@ def _directions(r: _Results):
             f"as many directions, but arbitrary ones: at {count} components it is "
             f"{100 * d.estimate:.1f} points less accurate than PCA "
             f"({100 * d.low:.1f} to {100 * d.high:.1f}), because so much of the image is gone. "
-            "Its success rates, in the table above, count only the images it still classifies "
-            "rightly; where its accuracy is that of guessing they mean nothing."
+            "Success counts only the images that are still classified rightly."
         ),
         FigureBlock(variance),
     )
@@ -591,12 +613,13 @@ def _pictures(r: _Results):
     names = [METHODS[m] for m in r.methods() if m != "fastica"]
     filtered = Figure(
         "filtered",
-        "What each filter leaves of the same digits. FastICA is left out: its pictures are PCA's.",
+        "What each filter leaves of the same digits, by number of components kept. FastICA is "
+        "left out: its pictures are PCA's.",
         "Digits after PCA, SVD and random filters with fewer and fewer components.",
         image_grid(
             np.array(grids),
             [name for _ in rows for name in names],
-            [f"{c} components" for c in r.counts("pca")],
+            [f"{c}" for c in r.counts("pca")],
         ),
         raster=True,
     )

@@ -169,7 +169,7 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
         lead=f"{QUESTION} {_answer(groups, seven)}",
         sections=(
             Section("The question and the set-up", (Text(_setup(records[0], like_for_like)),)),
-            Section("Reported and reproduced", _reproduced(groups, seven, thesis)),
+            Section("Reported and reproduced", _reproduced(groups, seven, thesis, like_for_like)),
             Section("Heuristics against a fixed number", _paired(groups, seven, thesis)),
             Section("What the rules watch", _curves(groups)),
             Section("What the threshold means", _thresholds(groups, thesis, like_for_like)),
@@ -229,7 +229,7 @@ def _setup(record: Record, like_for_like: bool) -> str:
     )
 
 
-def _reproduced(groups, seven, thesis):
+def _reproduced(groups, seven, thesis, like_for_like):
     names = list(dict.fromkeys(row.condition for row in thesis))
     ours = dict(zip(names, seven))
     comparisons = []
@@ -246,7 +246,10 @@ def _reproduced(groups, seven, thesis):
                 common.as_rate(one_run) if accuracy else (max(0.0, one_run[0]), one_run[1]),
                 n=len(group[0].label) if accuracy else len(group),
                 seeds=len(group),
-                note=f"{not_fired} of {len(group)} ran to the end" if not_fired else "",
+                note="; ".join(
+                    [f"ours: {_short(ours[row.condition])}"] * (not like_for_like)
+                    + [f"{not_fired} of {len(group)} ran to the end"] * bool(not_fired)
+                ),
             )
         )
     accuracy = [c for c in comparisons if c.metric == "test_accuracy"]
@@ -394,7 +397,15 @@ def _curves(groups):
                 ),
                 Panel(
                     label,
-                    [Series("mean over seeds", x, deviation.mean(axis=0), marker="")],
+                    # far below every threshold there is nothing to see
+                    [
+                        Series(
+                            "mean over seeds",
+                            x,
+                            np.maximum(deviation.mean(axis=0), thresholds[0] / 10),
+                            marker="",
+                        )
+                    ],
                     "epoch",
                     "largest weight deviation",
                     thresholds=[Threshold(t, f"max_std {t:g}") for t in thresholds],

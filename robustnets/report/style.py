@@ -157,9 +157,12 @@ def rates_axis(axis: Any) -> None:
 
     class Rates(Formatter):
         def __call__(self, x: float, pos: int | None = None) -> str:
-            ticks = [100 * float(v) for v in (self.locs if len(self.locs) else [x])]
+            return self.format_ticks([x])[0]
+
+        def format_ticks(self, values: Sequence[float]) -> list[str]:
+            ticks = [100 * float(v) for v in values]
             digits = next(d for d in range(7) if d == 6 or _all_exact(ticks, d))
-            return f"{100 * x:.{digits}f}%".replace("-", "\N{MINUS SIGN}")
+            return [f"{tick:.{digits}f}%".replace("-", "\N{MINUS SIGN}") for tick in ticks]
 
     axis.set_major_formatter(Rates())
 

@@ -78,8 +78,8 @@ def test_counts_of_filters():
     cells = filters.cells("full")
     assert {c.network.seed for c in cells} == set(range(10))
     # bare; 5 + 4 + 5 + 5 reconstructions and 5 retrainings, both settings; 3 from scratch
-    # for the first five seeds
-    expected = {seed: 1 + 2 * (19 + 5 + (3 if seed < 5 else 0)) for seed in range(10)}
+    # for the first three seeds
+    expected = {seed: 1 + 2 * (19 + 5 + (3 if seed < 3 else 0)) for seed in range(10)}
     assert Counter(c.network.seed for c in cells) == expected
     assert Counter(c.knowledge for c in cells)["gray-box"] == (len(cells) - 10) / 2
     counts = {c.network.defense.filter.n_components for c in cells if c.network.defense is not None}

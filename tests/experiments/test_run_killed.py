@@ -134,7 +134,7 @@ def test_killed_twice(undisturbed, tmp_path):
         *["networks"] * 3,
         *["checkpoints"] * 4,
         "networks",
-        *["records"] * 2,
+        *["records"] * 3,  # the third was not put in its place
     ]
     assert len(names(tmp_path, "records", ".npz")) == 2
     second = finished(tmp_path)
