@@ -43,9 +43,17 @@ class FGSM:
         """One forward and one backward pass per example."""
         return 1, 1
 
+    def direction(self, logits: Any, x: Any, y: Any) -> Any:
+        """The step of length 1, which is the same for every radius: float32 (N, ...)."""
+        gradient = losses.ascent_gradient(logits, x, y, self.targeted)
+        return balls.steepest(gradient, self.threat.norm)
+
+    def step(self, x: Any, direction: Any, eps: Any) -> Any:
+        """Go eps (N,) along the direction, and no further than the box."""
+        moved = balls.per_example(eps, x) * direction
+        return balls.move(x, moved, self.threat.low, self.threat.high)
+
     def perturb(self, logits: Any, x: Any, y: Any, seeds: Any, eps: Any) -> Any:
         """Attack one batch; see `Attack.perturb` for shapes and guarantees."""
         del seeds  # exact, nothing is drawn
-        gradient = losses.ascent_gradient(logits, x, y, self.targeted)
-        step = balls.per_example(eps, x) * balls.steepest(gradient, self.threat.norm)
-        return balls.move(x, step, self.threat.low, self.threat.high)
+        return self.step(x, self.direction(logits, x, y), eps)

@@ -2,8 +2,8 @@
 
 import importlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,18 +73,60 @@ def run(
     adversarial = carrier.generate(
         attack, classifier, x, y.astype(np.int64), seed, batch_size, progress
     )
-    broken = np.flatnonzero(~np.isfinite(adversarial).reshape(len(x), -1).all(axis=1))
-    if len(broken):
-        raise FloatingPointError(
-            f"logits or gradients of {classifier.model.name} are not finite for {len(broken)} of "
-            f"{len(x)} examples (the first is number {broken[0]}); check its weights"
-        )
-    forward, backward = (np.full(len(x), count, np.int32) for count in attack.passes)
-    return Adversarial(adversarial, forward, backward, time.perf_counter() - started)
+    return _adversarial(attack, classifier, adversarial, started)
+
+
+def sweep(
+    attack: Attack,
+    classifier: Classifier,
+    x: np.ndarray,
+    y: np.ndarray,
+    epsilons: Sequence[float],
+    *,
+    engine: str = "native",
+    seed: int = 0,
+    batch_size: int = 500,
+) -> Iterator[tuple[float, Adversarial]]:
+    """Attack every example at each of several radii, one radius at a time.
+
+    The native engine finds the direction of a single-step attack once for all radii; the
+    examples are those of `run`, and so are the passes, which are the price of one radius.
+
+    Args:
+        attack: the spec; its `threat.eps` is replaced by each radius.
+        epsilons: radii >= 0, in input units.
+        classifier, x, y, engine, seed, batch_size: as for `run`.
+
+    Yields:
+        (eps, the examples at eps), in the given order.
+    """
+    specs = [replace(attack, threat=replace(attack.threat, eps=eps)) for eps in epsilons]
+    if engine != "native" or not hasattr(attack, "direction"):
+        for eps, spec in zip(epsilons, specs):
+            yield eps, run(spec, classifier, x, y, engine=engine, seed=seed, batch_size=batch_size)
+        return
+    native = _load(engine)
+    _check(attack, classifier, x, y, seed, batch_size)
+    started = time.perf_counter()
+    direction = native.directions(attack, classifier, x, y, batch_size)
+    for eps, spec in zip(epsilons, specs):
+        yield eps, _adversarial(spec, classifier, native.step(spec, x, direction), started)
+        started = time.perf_counter()
 
 
 def _load(engine: str) -> Any:
     return importlib.import_module(f"robustnets.engines.{engine}")
+
+
+def _adversarial(attack, classifier, adversarial: np.ndarray, started: float) -> Adversarial:
+    broken = np.flatnonzero(~np.isfinite(adversarial).reshape(len(adversarial), -1).all(axis=1))
+    if len(broken):
+        raise FloatingPointError(
+            f"logits or gradients of {classifier.model.name} are not finite for {len(broken)} of "
+            f"{len(adversarial)} examples (the first is number {broken[0]}); check its weights"
+        )
+    forward, backward = (np.full(len(adversarial), count, np.int32) for count in attack.passes)
+    return Adversarial(adversarial, forward, backward, time.perf_counter() - started)
 
 
 def _check(attack, classifier, x, y, seed, batch_size) -> None:

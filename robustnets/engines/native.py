@@ -17,6 +17,31 @@ def supports(attack: Attack) -> bool:
     return callable(getattr(attack, "perturb", None))
 
 
+def directions(
+    attack: Any, classifier: Classifier, x: np.ndarray, y: np.ndarray, batch_size: int
+) -> np.ndarray:
+    """The direction of a single-step attack for each example: float32 (N, H, W, C)."""
+    batch_size = min(batch_size, len(x))
+    spec = dataclasses.replace(attack, threat=dataclasses.replace(attack.threat, eps=0.0))
+    find = classifier.compiled(
+        ("direction", spec), lambda x, y: spec.direction(classifier.logits, x, y)
+    )
+    out = []
+    for (part, n), (labels, _) in zip(
+        batches(x, batch_size), batches(y.astype(np.int32), batch_size)
+    ):
+        found = find(keras.ops.convert_to_tensor(part), keras.ops.convert_to_tensor(labels))
+        out.append(keras.ops.convert_to_numpy(found)[:n])
+    return np.concatenate(out)
+
+
+def step(attack: Any, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Go `attack.threat.eps` along each direction: float32 (N, H, W, C)."""
+    eps = np.full(len(x), attack.threat.eps, np.float32)
+    tensors = (keras.ops.convert_to_tensor(a) for a in (x, direction, eps))
+    return keras.ops.convert_to_numpy(attack.step(*tensors))
+
+
 def generate(
     attack: Any,
     classifier: Classifier,

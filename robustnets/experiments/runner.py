@@ -252,22 +252,23 @@ def _measure(planned: Planned, workshop) -> None:
     if cell.knowledge == "gray-box":
         source = workshop.network(replace(cell.network, defense=None)).classifier
 
-    def adversarial():
-        for eps in cell.epsilons:
-            attack = replace(cell.attack, threat=replace(cell.attack.threat, eps=eps))
-            yield (
-                eps,
-                engines.run(
-                    attack, source, test.x, test.y, engine=cell.engine, seed=cell.network.seed
-                ),
-            )
-
+    adversarial: Any = ()
+    if cell.attack is not None:
+        adversarial = engines.sweep(
+            cell.attack,
+            source,
+            test.x,
+            test.y,
+            cell.epsilons,
+            engine=cell.engine,
+            seed=cell.network.seed,
+        )
     record = measure(
         to_dict(cell),
         target,
         test.x,
         test.y,
-        adversarial() if cell.attack is not None else (),
+        adversarial,
         curves=trained.curves,
         pictured=cell.pictured,
         about={
