@@ -155,7 +155,11 @@ def _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dr
     if dry_run:
         for p in planned:
             mark = "stored " if p.stored else "missing"
-            out.print(f"  {mark}  {p.key}  {runner.describe_cell(p.cell)}", highlight=False)
+            out.print(
+                f"  {mark}  {p.key}  {runner.describe_cell(p.cell)}",
+                highlight=False,
+                soft_wrap=True,
+            )
         return
     with Live(err, slug) as live:
         records = runner.run(cells, settings, jobs, live.show)

@@ -8,7 +8,7 @@ import numpy as np
 
 from robustnets.core.record import Record
 from robustnets.core.spec import digest
-from robustnets.report.cells import seconds
+from robustnets.report.cells import points, seconds
 from robustnets.report.lines import Series
 from robustnets.stats.intervals import Interval, mean
 
@@ -76,6 +76,14 @@ def percent_text(interval: Interval, digits: int = 1) -> str:
     if not np.isfinite(low):
         return f"{estimate:.{digits}f} %"
     return f"{estimate:.{digits}f} % ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def points_text(interval: Interval, digits: int = 2) -> str:
+    """A difference of rates in points for running text: "+0.04 (−0.06 to +0.14)"."""
+    text = points(interval.estimate, digits)
+    if not np.isfinite(interval.low):
+        return text
+    return f"{text} ({points(interval.low, digits)} to {points(interval.high, digits)})"
 
 
 def facts(records: Sequence[Record], run: dict[str, Any]) -> dict[str, object]:

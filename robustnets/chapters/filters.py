@@ -9,7 +9,7 @@ import numpy as np
 from robustnets.chapters import common, stopping
 from robustnets.core.record import Record
 from robustnets.report import reported
-from robustnets.report.cells import Percent, Points, PValue, points
+from robustnets.report.cells import Percent, Points, PValue
 from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.dots import Point, scatter_figure
 from robustnets.report.figure import Figure
@@ -400,8 +400,7 @@ def _verdict(r: _Results) -> str:
         )
         lines.append(
             f"- {count} components: the filter lowers success by {100 * gray.estimate:.1f} points "
-            f"gray-box and by {100 * white.estimate:.1f} points white-box "
-            f"({points(white.low, 1)} to {points(white.high, 1)})."
+            f"gray-box, and white-box by {common.points_text(white, 1)} points."
         )
     return (
         "A gray-box number says how well examples *transfer* from the bare network to the "
@@ -452,9 +451,9 @@ def _directions(r: _Results):
             f"iteration finds. The largest difference in success between the two, over all counts "
             f"and seeds, is {100 * apart:.2f} points, which is rounding: as a filter FastICA is "
             "not another defense. **SVD** is PCA without subtracting the mean. **Random** keeps "
-            f"as many directions, but arbitrary ones: at {count} components it is "
-            f"{100 * d.estimate:.1f} points less accurate than PCA "
-            f"({100 * d.low:.1f} to {100 * d.high:.1f}), because so much of the image is gone. "
+            f"as many directions, but arbitrary ones: at {count} components PCA is ahead in "
+            f"accuracy by {common.points_text(d, 1)} points, because of the image so much more is "
+            "left. "
             "Success counts only the images that are still classified rightly."
         ),
         FigureBlock(variance),
@@ -567,8 +566,7 @@ def _training_modes(r: _Results, thesis):
 
 def _modes_text(overall: Mapping[tuple[str, str], Interval], ours: Interval, statistic) -> str:
     def said(key: tuple[str, str]) -> str:
-        i = overall[key]
-        return f"{points(i.estimate)} points ({points(i.low)} to {points(i.high)})"
+        return f"{common.points_text(overall[key])} points"
 
     return (
         "The thesis finds retraining "

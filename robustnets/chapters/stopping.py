@@ -9,7 +9,7 @@ import numpy as np
 from robustnets.chapters import common
 from robustnets.core.record import Record
 from robustnets.report import reported
-from robustnets.report.cells import Fixed, Percent, Points, PValue, Seconds, Word, points
+from robustnets.report.cells import Fixed, Percent, Points, PValue, Seconds, Word
 from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.dots import Dots, bar_or_dot_figure
 from robustnets.report.figure import Figure
@@ -206,8 +206,7 @@ def _answer(groups, seven) -> str:
         d, epochs = pair.difference, _epochs(groups[name]).mean()
         verdicts.append(
             f"**{_short(name)}** stops after {epochs:.0f} epochs on average, at "
-            f"{points(d.estimate)} percentage points of accuracy from {seven[1]} "
-            f"(95 % interval {points(d.low)} to {points(d.high)})"
+            f"{common.points_text(d)} percentage points of accuracy from {seven[1]}"
         )
     return "; ".join(verdicts) + "."
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -127,8 +128,11 @@ class Record:
         Raises:
             ValueError: if the file is not a Record.
         """
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        try:
+            with np.load(path) as file:
+                arrays = {name: file[name] for name in file.files}
+        except zipfile.BadZipFile:
+            raise ValueError(f"{path} is not a Record: the file is damaged") from None
         try:
             facts = json.loads(arrays.pop("facts").tobytes())
             return cls(

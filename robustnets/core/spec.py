@@ -22,7 +22,9 @@ def to_dict(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [to_dict(v) for v in value]
     if isinstance(value, dict):
-        return {str(k): to_dict(v) for k, v in value.items()}
+        if not all(isinstance(k, str) for k in value):
+            raise TypeError(f"a spec's keys are strings, got {list(value)}")
+        return {k: to_dict(v) for k, v in value.items()}
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float) and math.isfinite(value):

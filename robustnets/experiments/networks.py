@@ -98,7 +98,7 @@ class Workshop:
         key = self.key(spec, seed)
         if not self.store.has("filters", key, ".npz"):
             fitted = fit_filter(spec, self.dataset.train.x, seed)
-            self.store.write("filters", key, ".npz", fitted.save)
+            fitted.save(self.store.path("filters", key, ".npz"))
         return FittedFilter.load(self.store.path("filters", key, ".npz"))
 
     def _fresh(self, network: Network) -> keras.Model:

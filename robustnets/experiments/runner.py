@@ -133,9 +133,8 @@ def run(
     done = 0
     show(("all", 0, total, ""))
     for tasks in rounds:
-        for label in _carry_out(tasks, settings, jobs, show):
+        for _ in _carry_out(tasks, settings, jobs, show):
             done += 1
-            show((label, 1, 1, "done"))
             show(("all", done, total, ""))
     store = Store(settings.store)
     records = {p.cell: Record.load(store.path("records", p.key, ".npz")) for p in planned}
@@ -237,7 +236,7 @@ def _work(task: Task, settings: Settings, show: Callable[[Event], None]) -> str:
     for i, planned in enumerate(task.cells):
         show((task.label, i, len(task.cells) + 1, ""))
         _measure(planned, workshop)
-    return task.label
+    show((task.label, 1, 1, "done"))
 
 
 def _measure(planned: Planned, workshop) -> None:
@@ -284,4 +283,4 @@ def _measure(planned: Planned, workshop) -> None:
         layer = LinearFilter.of(workshop.fitted_filter(spec, seed))
         filtered = np.clip(apply_layer(layer, test.x[: cell.pictured]), 0, 1)
         record = replace(record, pictures={**record.pictures, "filtered": filtered})
-    workshop.store.write("records", planned.key, ".npz", record.save)
+    record.save(workshop.store.path("records", planned.key, ".npz"))

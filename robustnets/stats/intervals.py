@@ -36,7 +36,7 @@ def rate(successes: int, n: int, level: float = 0.95) -> Interval:
         level: coverage in (0, 1).
 
     Raises:
-        ValueError: for impossible counts.
+        ValueError: for impossible counts or an impossible level.
 
     Source: Wilson 1927; Clopper & Pearson 1934 (statsmodels computes both).
 
@@ -47,6 +47,8 @@ def rate(successes: int, n: int, level: float = 0.95) -> Interval:
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"successes must lie in 0..n with n >= 1, got {successes} of {n}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), got {level}")
     exact = successes in (0, n)
     low, high = proportion_confint(
         successes, n, alpha=1 - level, method="beta" if exact else "wilson"
