@@ -77,7 +77,7 @@ def run(
 
 
 def sweep(
-    attack: Attack,
+    attack: Any,
     classifier: Classifier,
     x: np.ndarray,
     y: np.ndarray,

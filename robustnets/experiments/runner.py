@@ -168,10 +168,11 @@ def _rounds(missing: Sequence[Planned]):
 
 
 def _carry_out(tasks, settings: Settings, jobs: int, show):
-    """Yield the label of each task as it is finished."""
+    """Carry the tasks out, and yield once for each as it is finished."""
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
-            yield _work(task, settings, show)
+            _work(task, settings, show)
+            yield
         return
     import multiprocessing
 
@@ -206,12 +207,12 @@ def _drain(events, show, stop: threading.Event) -> None:
             continue
 
 
-def _work_quietly(task: Task, settings: Settings, events) -> str:
-    return _work(task, settings, events.put)
+def _work_quietly(task: Task, settings: Settings, events) -> None:
+    _work(task, settings, events.put)
 
 
-def _work(task: Task, settings: Settings, show: Callable[[Event], None]) -> str:
-    """Carry one task out in this process and return its label."""
+def _work(task: Task, settings: Settings, show: Callable[[Event], None]) -> None:
+    """Carry one task out in this process."""
     from robustnets.experiments.networks import Workshop
 
     last = 0.0
