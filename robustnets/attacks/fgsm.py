@@ -7,9 +7,10 @@ Deviations: none. A zero gradient moves nothing.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from robustnets.attacks import balls, losses
+from robustnets.attacks.base import check
 from robustnets.core.threat import ThreatModel
 
 
@@ -29,14 +30,14 @@ class FGSM:
         (1, 1)
     """
 
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
+    minimal: ClassVar[bool] = False
+
     threat: ThreatModel
     targeted: bool = False
 
     def __post_init__(self) -> None:
-        if self.threat.norm not in ("linf", "l2"):
-            raise ValueError(f"FGSM needs norm 'linf' or 'l2', got {self.threat.norm!r}")
-        if not isinstance(self.targeted, bool):
-            raise ValueError(f"targeted must be True or False, got {self.targeted!r}")
+        check(self)
 
     @property
     def passes(self) -> tuple[int, int]:

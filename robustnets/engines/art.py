@@ -16,7 +16,6 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from robustnets.attacks import losses
 from robustnets.attacks.base import Attack
 from robustnets.attacks.fgsm import FGSM
 from robustnets.engines import peers
-from robustnets.models.classifier import Classifier
+from robustnets.engines.job import Job, Outcome, fixed_cost
 
 
 def supports(attack: Attack) -> bool:
@@ -35,24 +34,16 @@ def supports(attack: Attack) -> bool:
     return type(attack) is FGSM
 
 
-def generate(
-    attack: Any,
-    classifier: Classifier,
-    x: np.ndarray,
-    y: np.ndarray,
-    seed: int,
-    batch_size: int,
-    progress: Callable[[int, int], None] | None,
-) -> np.ndarray:
-    """Attack checked arrays; see `engines.run` for the arguments.
+def generate(job: Job) -> Outcome:
+    """Attack checked arrays.
 
     Raises:
         RuntimeError: on a backend other than TensorFlow.
         FloatingPointError: if the logits are not finite.
     """
-    del seed  # FastGradientMethod draws nothing without random starts
     peers.require_tensorflow("art")
     import_art()
+    attack, classifier = job.attack, job.classifier
     from art.attacks.evasion import FastGradientMethod
     from art.estimators.classification import TensorFlowV2Classifier
 
@@ -79,7 +70,7 @@ def generate(
         norm=peers.ORDERS[threat.norm],
         eps=float(threat.eps),
         targeted=attack.targeted,
-        batch_size=batch_size,
+        batch_size=job.batch_size,
     )
     one_hot = np.eye(classifier.classes, dtype=np.float32)
 
@@ -87,7 +78,7 @@ def generate(
         with np.errstate(invalid="ignore"):
             return np.clip(method.generate(part, y=one_hot[labels]), threat.low, threat.high)
 
-    return peers.in_batches(attack_batch, x, y, batch_size, progress)
+    return fixed_cost(attack, peers.in_batches(attack_batch, job))
 
 
 def import_art() -> None:

@@ -10,16 +10,11 @@ What is worked around, always towards what the spec asks for:
 - labels default to the model's predictions: true labels are always passed.
 """
 
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
-
 from robustnets.attacks import losses
 from robustnets.attacks.base import Attack
 from robustnets.attacks.fgsm import FGSM
 from robustnets.engines import peers
-from robustnets.models.classifier import Classifier
+from robustnets.engines.job import Job, Outcome, fixed_cost
 
 
 def supports(attack: Attack) -> bool:
@@ -27,26 +22,18 @@ def supports(attack: Attack) -> bool:
     return type(attack) is FGSM
 
 
-def generate(
-    attack: Any,
-    classifier: Classifier,
-    x: np.ndarray,
-    y: np.ndarray,
-    seed: int,
-    batch_size: int,
-    progress: Callable[[int, int], None] | None,
-) -> np.ndarray:
-    """Attack checked arrays; see `engines.run` for the arguments.
+def generate(job: Job) -> Outcome:
+    """Attack checked arrays.
 
     Raises:
         RuntimeError: on a backend other than TensorFlow.
     """
-    del seed  # fast_gradient_method draws nothing
     peers.require_tensorflow("cleverhans")
     import tensorflow as tf
     from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 
-    logits = peers.logits_function(classifier)
+    attack = job.attack
+    logits = peers.logits_function(job.classifier)
     threat = attack.threat
 
     def attack_batch(part, labels):
@@ -62,7 +49,7 @@ def generate(
             targeted=attack.targeted,
         ).numpy()
 
-    return peers.in_batches(attack_batch, x, y, batch_size, progress)
+    return fixed_cost(attack, peers.in_batches(attack_batch, job))
 
 
 def _cross_entropy(labels, logits):

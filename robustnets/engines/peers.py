@@ -1,5 +1,6 @@
 """What the adapters of other libraries share."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from robustnets import backend
 from robustnets.attacks import balls
+from robustnets.engines.job import Job
 from robustnets.models.classifier import Classifier, batches
 
 ORDERS = {"linf": np.inf, "l2": 2}
@@ -51,18 +53,16 @@ def logits_function(classifier: Classifier) -> Callable[[Any], Any]:
 
 
 def in_batches(
-    attack_batch: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    x: np.ndarray,
-    y: np.ndarray,
-    batch_size: int,
-    progress: Callable[[int, int], None] | None,
+    attack_batch: Callable[[np.ndarray, np.ndarray], np.ndarray], job: Job
 ) -> np.ndarray:
-    """Apply (batch of x, batch of y) -> attacked batch to everything, the last batch padded."""
-    adversarial = np.empty_like(x)
+    """Apply (batch of x, batch of y) -> attacked batch to a job, the last batch padded."""
+    adversarial = job.x.copy()
     done = 0
-    for (part, n), (labels, _) in zip(batches(x, batch_size), batches(y, batch_size)):
+    columns = (batches(job.x, job.batch_size), batches(job.y, job.batch_size))
+    for (part, n), (labels, _) in zip(*columns):
+        if job.deadline is not None and time.perf_counter() > job.deadline:
+            break
         adversarial[done : done + n] = attack_batch(part, labels)[:n]
         done += n
-        if progress is not None:
-            progress(done, len(x))
+        job.progress(done)
     return adversarial

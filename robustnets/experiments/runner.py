@@ -254,7 +254,13 @@ def _measure(planned: Planned, workshop) -> None:
             yield (
                 eps,
                 engines.run(
-                    attack, source, test.x, test.y, engine=cell.engine, seed=cell.network.seed
+                    attack,
+                    source,
+                    test.x,
+                    test.y,
+                    engine=cell.engine,
+                    seed=cell.network.seed,
+                    attack_wrong=True,  # robust accuracy is over all examples, moved alike
                 ),
             )
 
