@@ -29,42 +29,44 @@ def name() -> str:
     return backend
 
 
-def value_and_grad(function: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, Any]]:
+def value_and_grad(function: Callable[[Any], Any], aux: bool = False) -> Callable[[Any], Any]:
     """Differentiate the sum of per-example values with respect to the input.
 
     Args:
-        function: tensor (N, ...) -> tensor (N,), row i depending on input row i only.
+        function: tensor (N, ...) -> tensor (N,), row i depending on input row i only; with
+            `aux`, -> (tensor (N,), anything else made of tensors).
+        aux: whether the function returns something besides the values.
 
     Returns:
-        A function of the same input giving the values (N,) and the gradient (N, ...).
+        A function of the same input giving what `function` gives and the gradient (N, ...).
     """
-    return (_jax_gradient if name() == "jax" else _tensorflow_gradient)(function)
+    return (_jax_gradient if name() == "jax" else _tensorflow_gradient)(function, aux)
 
 
-def _jax_gradient(function):
+def _jax_gradient(function, aux):
     import jax
 
     def both(x):
         def total(z):
-            values = function(z)
-            return keras.ops.sum(values), values
+            found = function(z)
+            return keras.ops.sum(found[0] if aux else found), found
 
-        gradient, values = jax.grad(total, has_aux=True)(x)
-        return values, gradient
+        gradient, found = jax.grad(total, has_aux=True)(x)
+        return found, gradient
 
     return both
 
 
-def _tensorflow_gradient(function):
+def _tensorflow_gradient(function, aux):
     import tensorflow as tf
 
     def both(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            values = function(x)
-        gradient = tape.gradient(values, x)
+            found = function(x)
+        gradient = tape.gradient(found[0] if aux else found, x)
         # None means that nothing depends on x: the gradient is zero, as JAX has it
-        return values, tf.zeros_like(x) if gradient is None else gradient
+        return found, tf.zeros_like(x) if gradient is None else gradient
 
     return both
 

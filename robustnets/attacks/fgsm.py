@@ -1,15 +1,17 @@
 """Fast gradient sign method: one steepest-ascent step to the edge of the ball.
 
 Source: Goodfellow et al. 2015, arXiv:1412.6572, sec. 4 (linf); Miyato et al. 2017,
-arXiv:1605.07725, eq. 4 (the same step in l2); Kurakin et al. 2017, arXiv:1611.01236, sec. 2
+arXiv:1605.07725, eq. 4 (the same step in l2; by the same argument l1 moves the single value of
+largest gradient); Kurakin et al. 2017, arXiv:1611.01236, sec. 2
 (targeted). The "Fast Gradient Sign" of the thesis, whose eta is eps.
 Deviations: none. A zero gradient moves nothing.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from robustnets.attacks import balls, losses
+from robustnets.attacks.base import check
 from robustnets.core.threat import ThreatModel
 
 
@@ -18,7 +20,7 @@ class FGSM:
     """One gradient step of the cross entropy.
 
     Args:
-        threat: norm "linf" or "l2".
+        threat: norm "linf", "l2" or "l1" (which moves a single value).
         targeted: descend towards given classes instead of climbing away from the label.
 
     Raises:
@@ -29,14 +31,14 @@ class FGSM:
         (1, 1)
     """
 
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
+    minimal: ClassVar[bool] = False
+
     threat: ThreatModel
     targeted: bool = False
 
     def __post_init__(self) -> None:
-        if self.threat.norm not in ("linf", "l2"):
-            raise ValueError(f"FGSM needs norm 'linf' or 'l2', got {self.threat.norm!r}")
-        if not isinstance(self.targeted, bool):
-            raise ValueError(f"targeted must be True or False, got {self.targeted!r}")
+        check(self)
 
     @property
     def passes(self) -> tuple[int, int]:

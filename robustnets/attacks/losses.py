@@ -31,19 +31,96 @@ def cross_entropy(logits: Any, y: Any) -> Any:
     return ops.softplus(others - own)
 
 
-def ascent_gradient(logits: Callable[[Any], Any], x: Any, y: Any, targeted: bool) -> Any:
-    """Gradient of what the attacker wants more of: -cross entropy if targeted, else it.
+def margin(logits: Any, y: Any) -> Any:
+    """The highest other logit minus the one of class y: above 0 where y is not predicted.
+
+    Its gradient does not fade where a prediction is confident, as that of a cross entropy
+    does. Source: Carlini & Wagner 2017, arXiv:1608.04644, sec. V-A, f6 without its floor.
 
     Args:
-        logits: float32 (N, H, W, C) -> float32 (N, K), traceable.
-        x: float32 (N, ...).
+        logits: float32 (N, K), K >= 2.
+        y: int (N,), in 0..K-1.
+
+    Returns:
+        float32 (N,). NaN logits give NaN.
+    """
+    is_label = ops.one_hot(y, logits.shape[-1], dtype="bool")
+    own = ops.sum(ops.where(is_label, logits, 0.0), axis=-1)
+    others = ops.max(ops.where(is_label, IMPOSSIBLE, logits), axis=-1)
+    # a maximum may swallow NaN
+    return others - own + 0.0 * ops.sum(logits, axis=-1)
+
+
+LOSSES: dict[str, Callable[[Any, Any], Any]] = {"cross_entropy": cross_entropy, "margin": margin}
+
+
+def is_hit(logits: Any, y: Any, targeted: bool) -> Any:
+    """Whether the attacker has what it wants.
+
+    Args:
+        logits: float32 (N, K).
         y: int (N,), true labels, or the classes to reach.
         targeted: which of the two y is.
 
     Returns:
-        float32 (N, ...). Rows whose loss is not a finite number are NaN.
+        bool (N,): the predicted class is another than y, or y if targeted. False for logits
+        that are not finite.
     """
-    sign = -1.0 if targeted else 1.0
-    value, gradient = backend.value_and_grad(lambda z: sign * cross_entropy(logits(z), y))(x)
+    predicted = ops.cast(ops.argmax(logits, axis=-1), y.dtype)
+    wanted = predicted == y if targeted else predicted != y
+    return ops.logical_and(wanted, ops.all(ops.isfinite(logits), axis=-1))
+
+
+def standing(
+    logits: Callable[[Any], Any],
+    x: Any,
+    y: Any,
+    targeted: bool,
+    loss: str = "cross_entropy",
+    expectation: int = 1,
+) -> tuple[Any, Any]:
+    """`ascent` without the gradient: the value and whether it is a hit."""
+    if expectation == 1:
+        z = logits(x)
+        return (-1.0 if targeted else 1.0) * LOSSES[loss](z, y), is_hit(z, y, targeted)
+    z = logits(ops.repeat(x, expectation, axis=0))
+    each = (-1.0 if targeted else 1.0) * LOSSES[loss](z, ops.repeat(y, expectation))
+    z = ops.reshape(ops.softmax(z, axis=-1), (-1, expectation, z.shape[-1]))
+    value = ops.mean(ops.reshape(each, (-1, expectation)), axis=1)
+    return value, is_hit(ops.mean(z, axis=1), y, targeted)
+
+
+def ascent(
+    logits: Callable[[Any], Any],
+    x: Any,
+    y: Any,
+    targeted: bool,
+    loss: str = "cross_entropy",
+    expectation: int = 1,
+) -> tuple[Any, Any, Any]:
+    """What the attacker wants more of: -loss if targeted, else the loss.
+
+    Args:
+        logits: float32 (M, H, W, C) -> float32 (M, K), traceable, for any M.
+        x: float32 (N, ...).
+        y: int (N,), true labels, or the classes to reach.
+        targeted: which of the two y is.
+        loss: a name in `LOSSES`.
+        expectation: how many times each example is asked, side by side in one batch. Losses
+            and gradients are averaged, and so are the probabilities that decide on a hit:
+            for a model that draws at random (Athalye et al. 2018, arXiv:1802.00420, sec. 4.2).
+
+    Returns:
+        float32 (N,), the value; bool (N,), see `is_hit`; float32 (N, ...), the gradient,
+        whose rows are NaN where the value is not a finite number.
+    """
+    (value, hit), gradient = backend.value_and_grad(
+        lambda inputs: standing(logits, inputs, y, targeted, loss, expectation), aux=True
+    )(x)
     # a dead unit can hide NaN logits from the gradient
-    return ops.where(balls.per_example(ops.isfinite(value), x), gradient, float("nan"))
+    return value, hit, ops.where(balls.per_example(ops.isfinite(value), x), gradient, float("nan"))
+
+
+def ascent_gradient(logits: Callable[[Any], Any], x: Any, y: Any, targeted: bool) -> Any:
+    """Gradient of what the attacker wants more of, the cross entropy; see `ascent`."""
+    return ascent(logits, x, y, targeted)[2]

@@ -1,18 +1,19 @@
-"""The engine of this package: one compiled function per attack and classifier."""
+"""The engine of this package: compiled functions, and batches that finished examples leave."""
 
 import dataclasses
-from collections.abc import Callable
+import time
 from typing import Any
 
-import keras
 import numpy as np
+from keras import ops
 
-from robustnets.attacks.base import Attack
-from robustnets.core.seeds import derive
+from robustnets.attacks.base import LoopedAttack
+from robustnets.engines.job import Job, Outcome, fixed_cost
+from robustnets.engines.pool import Pool
 from robustnets.models.classifier import Classifier, batches
 
 
-def supports(attack: Attack) -> bool:
+def supports(attack: Any) -> bool:
     """Every attack has a `perturb`, which is all that is needed here."""
     return callable(getattr(attack, "perturb", None))
 
@@ -21,7 +22,6 @@ def directions(
     attack: Any, classifier: Classifier, x: np.ndarray, y: np.ndarray, batch_size: int
 ) -> np.ndarray:
     """The direction of a single-step attack for each example: float32 (N, H, W, C)."""
-    batch_size = min(batch_size, len(x))
     spec = dataclasses.replace(attack, threat=dataclasses.replace(attack.threat, eps=0.0))
     find = classifier.compiled(
         ("direction", spec), lambda x, y: spec.direction(classifier.logits, x, y)
@@ -30,54 +30,49 @@ def directions(
     for (part, n), (labels, _) in zip(
         batches(x, batch_size), batches(y.astype(np.int32), batch_size)
     ):
-        found = find(keras.ops.convert_to_tensor(part), keras.ops.convert_to_tensor(labels))
-        out.append(keras.ops.convert_to_numpy(found)[:n])
+        found = find(ops.convert_to_tensor(part), ops.convert_to_tensor(labels))
+        out.append(ops.convert_to_numpy(found)[:n])
     return np.concatenate(out)
 
 
 def step(attack: Any, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Go `attack.threat.eps` along each direction: float32 (N, H, W, C)."""
     eps = np.full(len(x), attack.threat.eps, np.float32)
-    tensors = (keras.ops.convert_to_tensor(a) for a in (x, direction, eps))
-    return keras.ops.convert_to_numpy(attack.step(*tensors))
+    tensors = (ops.convert_to_tensor(a) for a in (x, direction, eps))
+    return ops.convert_to_numpy(attack.step(*tensors))
 
 
-def generate(
-    attack: Any,
-    classifier: Classifier,
-    x: np.ndarray,
-    y: np.ndarray,
-    seed: int,
-    batch_size: int,
-    progress: Callable[[int, int], None] | None,
-) -> np.ndarray:
-    """Attack checked arrays; see `engines.run` for the arguments.
+def generate(job: Job) -> Outcome:
+    """Attack checked arrays.
 
-    The function compiles once for each batch size and serves every radius: eps is an argument
-    of it. The last batch is padded, not smaller.
-
-    Returns:
-        float32 (N, H, W, C); rows of NaN where the model's numbers are not finite.
+    Functions compile once per attack, classifier and batch size and serve every radius: eps
+    is an argument of theirs. An attack that shows its loop runs in a `Pool`.
     """
-    batch_size = min(batch_size, len(x))
-    # specs that differ in eps alone share one compiled function
-    spec = dataclasses.replace(attack, threat=dataclasses.replace(attack.threat, eps=0.0))
-    perturb = classifier.compiled(
-        ("perturb", spec),
-        lambda x, y, seeds, eps: spec.perturb(classifier.logits, x, y, seeds, eps),
+    # specs that differ in eps alone share their compiled functions
+    threat = dataclasses.replace(job.attack.threat, eps=0.0)
+    spec = dataclasses.replace(job.attack, threat=threat)
+    eps = np.full(len(job.x), job.attack.threat.eps, np.float32)
+    if isinstance(spec, LoopedAttack):
+        return Pool(spec, job, eps).run()
+    return _in_batches(spec, job, eps)
+
+
+def _in_batches(spec: Any, job: Job, eps: np.ndarray) -> Outcome:
+    logits = job.classifier.logits
+    perturb = job.classifier.compiled(
+        ("perturb", spec), lambda x, y, seeds, eps: spec.perturb(logits, x, y, seeds, eps)
     )
-    eps = keras.ops.convert_to_tensor(np.full(batch_size, attack.threat.eps, np.float32))
-    # a stream, so that example i draws the same whatever follows it
-    stream = np.random.default_rng(derive(seed, "examples"))
-    seeds = stream.integers(0, 2**31, len(x), dtype=np.int32)
-    adversarial = np.empty_like(x)
+    adversarial = job.x.copy()
+    outcome = fixed_cost(spec, adversarial)
     done = 0
-    columns = (batches(a, batch_size) for a in (x, y.astype(np.int32), seeds))
-    for (part, n), (labels, _), (draws, _) in zip(*columns):
-        tensors = (keras.ops.convert_to_tensor(a) for a in (part, labels, draws))
-        moved = keras.ops.convert_to_numpy(perturb(*tensors, eps))
-        adversarial[done : done + n] = moved[:n]
+    columns = (job.x, job.y.astype(np.int32), job.seeds, eps)
+    for parts in zip(*(batches(column, job.batch_size) for column in columns)):
+        if job.deadline is not None and time.perf_counter() > job.deadline:
+            outcome.forward[done:] = outcome.backward[done:] = 0
+            break
+        n = parts[0][1]
+        moved = perturb(*(ops.convert_to_tensor(part) for part, _ in parts))
+        adversarial[done : done + n] = ops.convert_to_numpy(moved)[:n]
         done += n
-        if progress is not None:
-            progress(done, len(x))
-    return adversarial
+        job.progress(done)
+    return outcome

@@ -1,0 +1,156 @@
+"""A batch in flight: finished examples leave, waiting ones take their places.
+
+Which example sits beside which depends on counts alone, never on the clock (but for a
+deadline), so that the same call gives the same bytes.
+"""
+
+import math
+import time
+
+import keras
+import numpy as np
+from keras import ops
+
+from robustnets.attacks.base import LoopedAttack, State
+from robustnets.engines.job import Job, Outcome
+
+SMALLEST = 8  # rows; smaller batches cost about as much
+TRACE = 5e9  # multiply-adds that take as long as tracing and compiling for one more batch size
+
+
+class Pool:
+    """Runs a looped attack over all examples of a job.
+
+    Compiled once per batch size: `start`, `advance` with `done`, and `result`. An attack
+    whose examples all take equally long fills the batch in one piece. Otherwise a quarter of
+    the batch at a time is refilled. At the tail, with nobody waiting, the batch is halved
+    (or quartered, and so on) once the rows that it carried for nothing have cost as much as
+    one more compilation does: at worst that is twice the least possible waste.
+    """
+
+    def __init__(self, spec: LoopedAttack, job: Job, eps: np.ndarray):
+        self.spec, self.job = spec, job
+        self.columns = (job.x, job.y.astype(np.int32), job.seeds, eps)
+        self.outcome = Outcome(
+            job.x.copy(), np.zeros(len(job.x), np.int32), np.zeros(len(job.x), np.int32)
+        )
+        self.block = math.ceil(job.batch_size / 4) if spec.early else job.batch_size
+        self.state: State = {}
+        self.ids = np.empty(0, np.int64)  # of the example in each row, -1 for padding
+        self.live = np.empty(0, bool)  # rows whose example is not done
+        self.waiting = 0  # the first example that has not begun
+        self.harvested = 0
+        self.wasted = 0.0
+        self._compile()
+
+    def _compile(self) -> None:
+        spec, classifier = self.spec, self.job.classifier
+        logits, chunk = classifier.logits, spec.chunk
+
+        def advance(state):
+            state = spec.advance(logits, state, chunk)
+            return state, spec.done(state)
+
+        self.start = classifier.compiled(
+            ("start", spec), lambda x, y, seeds, eps: spec.start(logits, x, y, seeds, eps)
+        )
+        self.advance = classifier.compiled(("advance", spec), advance)
+        self.result = classifier.compiled(("result", spec), spec.result)
+        # forward and backward passes of one row through the model
+        self.cost = 3.0 * multiply_adds(classifier.model) * chunk
+
+    def run(self) -> Outcome:
+        """Attack them all."""
+        self._repack()
+        while len(self.ids):
+            self.state, done = self.advance(self.state)
+            self.live &= ~ops.convert_to_numpy(done)
+            if self.job.deadline is not None and time.perf_counter() > self.job.deadline:
+                self._harvest(self.ids >= 0)
+                break
+            if not self.live.any() or self._room() or self._too_big():
+                self._harvest((self.ids >= 0) & ~self.live)
+                self._repack()
+        return self.outcome
+
+    def _room(self) -> bool:
+        """Whether a block of waiting examples fits in."""
+        left = len(self.job.x) - self.waiting
+        free = self.job.batch_size - int(self.live.sum())
+        return left > 0 and free >= min(self.block, left)
+
+    def _too_big(self) -> bool:
+        """Whether it is time for a smaller batch."""
+        if self.waiting < len(self.job.x):
+            return False
+        spare = len(self.ids) - self._size(int(self.live.sum()))
+        self.wasted += spare * self.cost
+        return spare > 0 and self.wasted >= TRACE
+
+    def _size(self, rows: int) -> int:
+        """The smallest size that holds so many rows: the batch size halved some times."""
+        size = self.job.batch_size
+        while size > SMALLEST and math.ceil(size / 2) >= rows:
+            size = math.ceil(size / 2)
+        return size
+
+    def _harvest(self, rows: np.ndarray) -> None:
+        """Write down what these rows amount to."""
+        if not rows.any():
+            return
+        result = self.result(self.state)
+        ids = self.ids[rows]
+        self.outcome.x[ids] = ops.convert_to_numpy(result["x"])[rows]
+        self.outcome.forward[ids] = ops.convert_to_numpy(result["forward"])[rows]
+        self.outcome.backward[ids] = ops.convert_to_numpy(result["backward"])[rows]
+        self.harvested += len(ids)
+        self.job.progress(self.harvested)
+
+    def _repack(self) -> None:
+        """Keep the live rows, let waiting examples in, and fit the batch to them."""
+        states, ids, live = [self.state], [self.ids], [self.live]
+        begun = False
+        while self._room():
+            state, numbers = self._begin()
+            states.append(state)
+            ids.append(numbers)
+            live.append(numbers >= 0)
+            self.live = np.concatenate(live)
+            begun = True
+        rows = np.flatnonzero(self.live)
+        if len(rows) == 0:
+            self.ids = self.ids[:0]
+            return
+        size = self.job.batch_size if begun else self._size(len(rows))
+        self.wasted = 0.0
+        if begun and len(states) == 2 and not len(self.ids) and len(ids[1]) == size:
+            self.state, self.ids = states[1], ids[1]
+            return
+        states = [state for state in states if state]
+        order = np.concatenate([rows, np.repeat(rows[:1], size - len(rows))]).astype(np.int32)
+        self.state = {
+            name: ops.take(ops.concatenate([state[name] for state in states]), order, axis=0)
+            for name in states[0]
+        }
+        self.ids = np.where(np.arange(size) < len(rows), np.concatenate(ids)[order], -1)
+        self.live = self.ids >= 0
+
+    def _begin(self) -> tuple[State, np.ndarray]:
+        """Start the next block, padded with its last example; (state, ids)."""
+        numbers = np.arange(self.waiting, min(self.waiting + self.block, len(self.job.x)))
+        self.waiting += len(numbers)
+        padded = np.concatenate([numbers, np.repeat(numbers[-1:], self.block - len(numbers))])
+        state = self.start(*(ops.convert_to_tensor(column[padded]) for column in self.columns))
+        return state, np.where(np.arange(self.block) < len(numbers), padded, -1)
+
+
+def multiply_adds(model: keras.Model) -> float:
+    """A rough count for one example: kernel entries times the places where each is used."""
+    total = 0.0
+    for layer in model._flatten_layers():
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            continue
+        places = layer.output.shape[1:-1] if len(kernel.shape) > 2 else ()
+        total += math.prod(kernel.shape) * math.prod(d for d in places if d is not None)
+    return total
