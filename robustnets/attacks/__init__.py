@@ -2,8 +2,10 @@
 
 from robustnets.attacks.base import Attack
 from robustnets.attacks.bim import BIM
+from robustnets.attacks.deepfool import DeepFool
+from robustnets.attacks.dynamic_deepfool import DynamicDeepFool
 from robustnets.attacks.fgsm import FGSM
 
-ATTACKS: tuple[type, ...] = (FGSM, BIM)
+ATTACKS: tuple[type, ...] = (FGSM, BIM, DeepFool, DynamicDeepFool)
 
-__all__ = ["ATTACKS", "BIM", "FGSM", "Attack"]
+__all__ = ["ATTACKS", "BIM", "FGSM", "Attack", "DeepFool", "DynamicDeepFool"]
