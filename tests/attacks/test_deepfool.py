@@ -117,7 +117,9 @@ def test_scales_with_the_box(kind, norm):
 
 @each_attack
 @each_norm
-def test_examples_do_not_see_each_other_and_stay_once_across(kind, norm, trained_classifier, digits):
+def test_examples_do_not_see_each_other_and_stay_once_across(
+    kind, norm, trained_classifier, digits
+):
     x, y = digits[0][1500:1507], digits[1][1500:1507]
     settings = {"overshoot": 0.0} if kind is DeepFool else {"first": 0.0, "last": 0.0}
     attack = kind(ThreatModel(norm, FAR), steps=20, **settings)
