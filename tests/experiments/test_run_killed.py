@@ -153,3 +153,4 @@ def test_killed_three_times(undisturbed, tmp_path):
         }
 
     assert kept(tmp_path) == kept(whole)
+
