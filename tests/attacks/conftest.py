@@ -7,6 +7,46 @@ from keras import ops
 
 from robustnets.models.classifier import Classifier
 
+DUAL = {"linf": 1, "l2": 2}
+
+
+@pytest.fixture(scope="session")
+def affine():
+    """A function: an affine classifier, its kernel (D, K) and its bias (K,) in float64."""
+
+    def build(shape=(5, 4, 3), classes=6, scale=1.0):
+        model = keras.Sequential(
+            [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(classes)]
+        )
+        rng = np.random.default_rng(2)
+        kernel = rng.normal(size=(np.prod(shape), classes)).astype(np.float32) / scale
+        bias = rng.normal(size=classes).astype(np.float32)
+        model.layers[-1].set_weights([kernel, bias])
+        return Classifier(model), kernel.astype(float), bias.astype(float)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def nearest():
+    """A function: distances (N,) to the nearest boundary of an affine classifier, no box.
+
+    With goals, the distance to where the goal's logit is that of y.
+    """
+
+    def measure(x, y, kernel, bias, norm, goal=None):
+        rows = np.arange(len(x))
+        z = x.reshape(len(x), -1).astype(float) @ kernel + bias
+        gaps = z[rows, y][:, None] - z
+        slopes = kernel[:, None, :] - kernel[:, :, None]  # (D, y, k)
+        lengths = np.linalg.norm(slopes, DUAL[norm], axis=0)[y]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = gaps / lengths
+        ratio[rows, y] = np.inf
+        return ratio.min(axis=1) if goal is None else ratio[rows, goal]
+
+    return measure
+
 
 @pytest.fixture(scope="session")
 def planted():

@@ -13,33 +13,8 @@ from robustnets.core.threat import ThreatModel
 from robustnets.models.classifier import Classifier
 
 FAR = 1e9  # a radius that cuts nothing
-DUAL = {"linf": 1, "l2": 2}
 each_attack = pytest.mark.parametrize("kind", [DeepFool, DynamicDeepFool])
 each_norm = pytest.mark.parametrize("norm", ["linf", "l2"])
-
-
-def affine(shape=(5, 4, 3), classes=6, scale=1.0):
-    """An affine classifier, its kernel (D, K) and bias (K,) in float64."""
-    model = keras.Sequential(
-        [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(classes)]
-    )
-    rng = np.random.default_rng(2)
-    kernel = rng.normal(size=(np.prod(shape), classes)).astype(np.float32) / scale
-    bias = rng.normal(size=classes).astype(np.float32)
-    model.layers[-1].set_weights([kernel, bias])
-    return Classifier(model), kernel.astype(float), bias.astype(float)
-
-
-def nearest(x, y, kernel, bias, norm):
-    """float64 (N,): the distance to the nearest boundary of an affine classifier, no box."""
-    z = x.reshape(len(x), -1).astype(float) @ kernel + bias
-    gaps = z[np.arange(len(x)), y][:, None] - z
-    slopes = kernel[:, None, :] - kernel[:, :, None]  # (D, y, k)
-    lengths = np.linalg.norm(slopes, DUAL[norm], axis=0)[y]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = gaps / lengths
-    ratio[np.arange(len(x)), y] = np.inf
-    return ratio.min(axis=1)
 
 
 def predicted(classifier, x):
@@ -49,7 +24,7 @@ def predicted(classifier, x):
 @each_norm
 @pytest.mark.parametrize("candidates", [None, 5, 9])
 @pytest.mark.parametrize("kind", [DeepFool, DynamicDeepFool])
-def test_reaches_the_nearest_boundary_of_an_affine_model(kind, norm, candidates):
+def test_reaches_the_nearest_boundary_of_an_affine_model(kind, norm, candidates, affine, nearest):
     classifier, kernel, bias = affine()
     x = np.random.default_rng(3).uniform(-1, 1, (7, 5, 4, 3)).astype(np.float32)
     y = predicted(classifier, x)
@@ -66,7 +41,7 @@ def test_reaches_the_nearest_boundary_of_an_affine_model(kind, norm, candidates)
 
 
 @each_norm
-def test_the_box_costs_no_more_than_it_must(norm):
+def test_the_box_costs_no_more_than_it_must(norm, affine):
     """The nearest point of a half space in the box is x clipped along the normal."""
     classifier, kernel, bias = affine(classes=2)
     x = np.random.default_rng(4).uniform(0, 1, (7, 5, 4, 3)).astype(np.float32)
@@ -102,7 +77,7 @@ def test_the_box_costs_no_more_than_it_must(norm):
 
 @each_attack
 @each_norm
-def test_scales_with_the_box(kind, norm):
+def test_scales_with_the_box(kind, norm, affine):
     """The same problem in [0, 255] has the same answer times 255."""
     small, *_ = affine()
     large, *_ = affine(scale=255.0)
@@ -180,7 +155,7 @@ def test_finds_a_planted_region(kind, norm, planted):
         assert (moved <= 1.6 * distance).all()
 
 
-def test_few_candidates_leave_towards_the_likely_classes():
+def test_few_candidates_leave_towards_the_likely_classes(affine):
     classifier, _, _ = affine()
     x = np.random.default_rng(3).uniform(-1, 1, (7, 5, 4, 3)).astype(np.float32)
     z = classifier.predict(x)
