@@ -42,7 +42,7 @@ SETTINGS: dict[type, tuple[dict, ...]] = {
         {"steps": 2, "restarts": 2, "stop_early": True, "loss": "margin"},
     ),
     Noise: ({}, {"draws": 3}),
-    CarliniWagner: ({"steps": 4, "rounds": 2, "first": 100.0},),
+    CarliniWagner: ({"steps": 6, "rounds": 2, "first": 100.0, "rate": 0.1},),
     DeepFool: ({"steps": 4}, {"steps": 4, "candidates": 2}),
     DynamicDeepFool: ({"steps": 4},),
     LBFGS: ({"steps": 5, "rounds": 2, "first": 10.0, "history": 3},),
