@@ -71,6 +71,36 @@ def _tensorflow_gradient(function, aux):
     return both
 
 
+def pullback(function: Callable[[Any], Any], x: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Run a function once and differentiate it as often as wanted.
+
+    Args:
+        function: tensor (N, ...) -> tensor (N, K), row i depending on input row i only.
+        x: float32 (N, ...).
+
+    Returns:
+        The values (N, K), and a function of weights (N, K) giving the gradient (N, ...) of
+        the sum of weights * values: one backward pass and no forward pass a call. It may be
+        called inside loops of `keras.ops`.
+    """
+    if name() == "jax":
+        import jax
+
+        values, pull = jax.vjp(function, x)
+        return values, lambda weights: pull(weights)[0]
+    import tensorflow as tf
+
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        values = function(x)
+
+    def gradient(weights):
+        found = tape.gradient(values, x, output_gradients=weights)
+        return tf.zeros_like(x) if found is None else found
+
+    return values, gradient
+
+
 def compiled(function: Callable[..., Any], xla: bool = False) -> Callable[..., Any]:
     """Compile a pure function of tensors; each new input shape compiles once more.
 

@@ -10,7 +10,19 @@ from keras import ops
 
 import robustnets.attacks
 from robustnets import backend
-from robustnets.attacks import ATTACKS, BIM, FGSM, PGD, LoopedAttack, Noise, balls
+from robustnets.attacks import (
+    ATTACKS,
+    BIM,
+    FGSM,
+    LBFGS,
+    PGD,
+    CarliniWagner,
+    DeepFool,
+    DynamicDeepFool,
+    LoopedAttack,
+    Noise,
+    balls,
+)
 from robustnets.core.threat import ThreatModel
 
 RNG = np.random.default_rng(0)
@@ -30,6 +42,10 @@ SETTINGS: dict[type, tuple[dict, ...]] = {
         {"steps": 2, "restarts": 2, "stop_early": True, "loss": "margin"},
     ),
     Noise: ({}, {"draws": 3}),
+    CarliniWagner: ({"steps": 6, "rounds": 2, "first": 100.0, "rate": 0.1},),
+    DeepFool: ({"steps": 4}, {"steps": 4, "candidates": 2}),
+    DynamicDeepFool: ({"steps": 4},),
+    LBFGS: ({"steps": 5, "rounds": 2, "first": 10.0, "history": 3},),
 }
 # those that climb a linear model's score to its optimum, and what they need for it
 CLIMBERS: dict[type, dict] = {FGSM: {}, BIM: {"steps": 4}, PGD: {"steps": 4, "random_start": False}}

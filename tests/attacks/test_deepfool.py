@@ -1,0 +1,248 @@
+"""DeepFool and its dynamic sibling: closed forms, freezing, the box, peers."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from robustnets import backend, engines
+from robustnets.attacks import balls
+from robustnets.attacks.deepfool import DeepFool
+from robustnets.attacks.dynamic_deepfool import DynamicDeepFool
+from robustnets.core.threat import ThreatModel
+from robustnets.models.classifier import Classifier
+
+FAR = 1e9  # a radius that cuts nothing
+each_attack = pytest.mark.parametrize("kind", [DeepFool, DynamicDeepFool])
+each_norm = pytest.mark.parametrize("norm", ["linf", "l2"])
+
+
+def predicted(classifier, x):
+    return classifier.predict(x).argmax(axis=1)
+
+
+@each_norm
+@pytest.mark.parametrize("candidates", [None, 5, 9])
+@pytest.mark.parametrize("kind", [DeepFool, DynamicDeepFool])
+def test_reaches_the_nearest_boundary_of_an_affine_model(kind, norm, candidates, affine, nearest):
+    classifier, kernel, bias = affine()
+    x = np.random.default_rng(3).uniform(-1, 1, (7, 5, 4, 3)).astype(np.float32)
+    y = predicted(classifier, x)
+    attack = kind(ThreatModel(norm, FAR, -50.0, 50.0), candidates=candidates)
+    found = engines.run(attack, classifier, x, y)
+    assert found.success.all()
+    longest = 1.02 if kind is DeepFool else 1.5
+    distance = balls.distances(x, found.x)[norm]
+    expected = nearest(x, y, kernel, bias, norm)
+    assert (distance > expected - 1e-5).all()
+    np.testing.assert_allclose(distance, longest * expected, rtol=0, atol=5e-4)
+    assert found.forward.tolist() == [4] * 7  # already wrong?, candidates, a step, across
+    assert found.backward.tolist() == [5] * 7
+
+
+@each_norm
+def test_the_box_costs_no_more_than_it_must(norm, affine):
+    """The nearest point of a half space in the box is x clipped along the normal."""
+    classifier, kernel, bias = affine(classes=2)
+    x = np.random.default_rng(4).uniform(0, 1, (7, 5, 4, 3)).astype(np.float32)
+    x[x < 0.4], x[x > 0.7] = 0.0, 1.0
+    y = predicted(classifier, x)
+    found = engines.run(DeepFool(ThreatModel(norm, FAR)), classifier, x, y)
+    assert 0 <= found.x.min() <= found.x.max() <= 1
+    normal = kernel[:, 1] - kernel[:, 0]
+    offset = bias[1] - bias[0]
+    solvable = 0
+    for i, (image, adversarial) in enumerate(zip(x, found.x)):
+        flat, way = image.reshape(-1).astype(float), normal * (1 if y[i] == 0 else -1)
+        way = way if norm == "l2" else np.sign(way)
+
+        def across(t, flat=flat, way=way, y=y[i]):
+            return ((np.clip(flat + t * way, 0, 1) @ normal + offset > 0) * 1) != y
+
+        low, high = 0.0, 1e3
+        assert found.success[i] == across(high)
+        if not across(high):
+            assert adversarial.tobytes() == image.tobytes()
+            continue
+        solvable += 1
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if across(middle) else (middle, high)
+        order = np.inf if norm == "linf" else 2
+        best = np.linalg.norm(np.clip(flat + high * way, 0, 1) - flat, order)
+        moved = np.linalg.norm(adversarial.reshape(-1) - flat, order)
+        assert best - 1e-5 <= moved <= 1.05 * best + 1e-4
+    assert solvable >= 4
+
+
+@each_attack
+@each_norm
+def test_scales_with_the_box(kind, norm, affine):
+    """The same problem in [0, 255] has the same answer times 255."""
+    small, *_ = affine()
+    large, *_ = affine(scale=255.0)
+    x = np.random.default_rng(5).uniform(0, 1, (5, 5, 4, 3)).astype(np.float32)
+    y = predicted(small, x)
+    one = engines.run(kind(ThreatModel(norm, FAR)), small, x, y)
+    other = engines.run(kind(ThreatModel(norm, FAR, 0.0, 255.0)), large, x * 255, y)
+    assert one.success.all()
+    assert other.success.all()
+    np.testing.assert_allclose(other.x / 255, one.x, rtol=0, atol=1e-4)
+
+
+@each_attack
+@each_norm
+def test_examples_do_not_see_each_other_and_stay_once_across(
+    kind, norm, trained_classifier, digits
+):
+    x, y = digits[0][1500:1507], digits[1][1500:1507]
+    settings = {"overshoot": 0.0} if kind is DeepFool else {"first": 0.0, "last": 0.0}
+    attack = kind(ThreatModel(norm, FAR), steps=20, **settings)
+    whole = engines.run(attack, trained_classifier, x, y)
+    assert whole.success.all()
+    assert len(set(whole.forward)) > 1  # or freezing was not tested
+    alone = [
+        engines.run(attack, trained_classifier, x[i : i + 1], y[i : i + 1], batch_size=1)
+        for i in range(len(x))
+    ]
+    for i, one in enumerate(alone):
+        np.testing.assert_allclose(one.x[0], whole.x[i], rtol=0, atol=1e-5)
+        assert (one.forward[0], one.backward[0]) == (whole.forward[i], whole.backward[i])
+    columns = (x, y.astype(np.int32), np.zeros(7, np.int32), np.full(7, FAR, np.float32))
+    perturb = backend.compiled(lambda *columns: attack.perturb(trained_classifier.logits, *columns))
+    at_once = ops.convert_to_numpy(perturb(*map(ops.convert_to_tensor, columns)))
+    np.testing.assert_allclose(at_once, whole.x, rtol=0, atol=1e-5)
+
+
+@each_attack
+def test_too_few_steps_give_back_x_and_no_success(kind, trained_classifier, digits):
+    x, y = digits[0][1500:1507], digits[1][1500:1507]
+    settings = {"overshoot": 0.0} if kind is DeepFool else {"first": 0.0, "last": 0.0}
+    attack = kind(ThreatModel("l2", FAR), steps=1, **settings)
+    found = engines.run(attack, trained_classifier, x, y)
+    assert not found.success.all()
+    for i in range(len(x)):
+        assert found.success[i] == (predicted(trained_classifier, found.x[i : i + 1])[0] != y[i])
+        if not found.success[i]:
+            assert found.x[i].tobytes() == x[i].tobytes()
+
+
+@each_attack
+def test_a_flat_model_is_given_up_at_once(kind):
+    model = keras.Sequential(
+        [
+            keras.Input((5, 4, 3)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, kernel_initializer="zeros"),
+        ]
+    )
+    x = np.full((2, 5, 4, 3), 0.5, np.float32)
+    found = engines.run(kind(ThreatModel("l2", FAR)), Classifier(model), x, np.zeros(2, np.int64))
+    assert not found.success.any()
+    assert found.x.tobytes() == x.tobytes()
+    assert found.forward.tolist() == [3, 3]
+
+
+@each_attack
+@each_norm
+def test_finds_a_planted_region(kind, norm, planted):
+    classifier, x, y, distance = planted
+    found = engines.run(kind(ThreatModel(norm, FAR)), classifier, x, y)
+    assert found.success.all()
+    if norm == "l2":
+        moved = balls.distances(x, found.x)["l2"]
+        assert (moved >= distance - 1e-4).all()
+        assert (moved <= 1.6 * distance).all()
+
+
+def test_few_candidates_leave_towards_the_likely_classes(affine):
+    classifier, _, _ = affine()
+    x = np.random.default_rng(3).uniform(-1, 1, (7, 5, 4, 3)).astype(np.float32)
+    z = classifier.predict(x)
+    y = z.argmax(axis=1)
+    attack = DeepFool(ThreatModel("l2", FAR, -50.0, 50.0), candidates=1)
+    found = engines.run(attack, classifier, x, y)
+    assert found.success.all()
+    assert (found.backward == found.forward - 3).all()
+
+
+@pytest.mark.parametrize("setting", [{"steps": 0}, {"candidates": 0}, {"candidates": True}])
+@each_attack
+def test_refuses_bad_settings(kind, setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        kind(ThreatModel("l2", 1.0), **setting)
+
+
+def test_refuses_bad_overshoots():
+    with pytest.raises(ValueError, match="overshoot must be finite and >= 0, got -1"):
+        DeepFool(ThreatModel("l2", 1.0), overshoot=-1)
+    with pytest.raises(ValueError, match="first >= last"):
+        DynamicDeepFool(ThreatModel("l2", 1.0), first=0.01)
+    with pytest.raises(ValueError, match="l1"):
+        DeepFool(ThreatModel("l1", 1.0))
+
+
+def test_the_dynamic_rate_falls_along_a_logarithm():
+    attack = DynamicDeepFool(ThreatModel("l2", 1.0), steps=9, first=0.4, last=0.1)
+    rates = np.array([attack.rate(i) for i in range(9)])
+    assert rates[0] == 0.4
+    assert rates[2] == pytest.approx(0.25, abs=1e-12)  # ln 3 is half of ln 9
+    assert rates[8] == pytest.approx(0.1, abs=1e-12)
+    assert (np.diff(rates) < 0).all()
+    assert DynamicDeepFool(ThreatModel("l2", 1.0), steps=1).rate(0) == 0.5
+
+
+@each_norm
+def test_dynamic_needs_fewer_passes(norm, trained_classifier, digits):
+    x, y = digits[0][1500:1600], digits[1][1500:1600]
+    plain, dynamic = (
+        engines.run(kind(ThreatModel(norm, FAR)), trained_classifier, x, y)
+        for kind in (DeepFool, DynamicDeepFool)
+    )
+    assert plain.success.all()
+    assert dynamic.success.all()
+    assert dynamic.backward.mean() < plain.backward.mean()
+
+
+@pytest.mark.skipif(backend.name() != "tensorflow", reason="Foolbox and ART run on TensorFlow here")
+@each_norm
+def test_no_farther_than_foolbox(norm, trained_classifier, digits):
+    foolbox = pytest.importorskip("foolbox")
+    x, y = digits[0][1500:1600], digits[1][1500:1600]
+    right = predicted(trained_classifier, x) == y
+    x, y = x[right], y[right]
+    ours = engines.run(DeepFool(ThreatModel(norm, FAR)), trained_classifier, x, y)
+    model = foolbox.TensorFlowModel(trained_classifier.model, bounds=(0, 1))
+    kind = {"l2": foolbox.attacks.L2DeepFoolAttack, "linf": foolbox.attacks.LinfDeepFoolAttack}
+    _, theirs, _ = kind[norm](steps=50, candidates=10)(
+        model, ops.convert_to_tensor(x), ops.convert_to_tensor(y), epsilons=None
+    )
+    hit = predicted(trained_classifier, theirs.numpy()) != y
+    peers = np.where(hit, balls.distances(x, theirs.numpy())[norm], np.inf)
+    mine = np.where(ours.success, balls.distances(x, ours.x)[norm], np.inf)
+    assert ours.success.sum() >= hit.sum()
+    assert np.median(mine) <= 1.01 * np.median(peers)
+
+
+@pytest.mark.skipif(backend.name() != "tensorflow", reason="Foolbox and ART run on TensorFlow here")
+def test_no_farther_than_art(trained_classifier, digits):
+    from robustnets.engines.art import import_art
+
+    import_art()
+    from art.attacks.evasion import DeepFool as Theirs
+    from art.estimators.classification import TensorFlowV2Classifier
+
+    x, y = digits[0][1500:1530], digits[1][1500:1530]
+    right = predicted(trained_classifier, x) == y
+    x, y = x[right], y[right]
+    ours = engines.run(DeepFool(ThreatModel("l2", FAR)), trained_classifier, x, y)
+    estimator = TensorFlowV2Classifier(
+        model=trained_classifier.model, nb_classes=10, input_shape=x.shape[1:], clip_values=(0, 1)
+    )
+    theirs = Theirs(
+        estimator, max_iter=50, epsilon=0.02, nb_grads=10, batch_size=len(x), verbose=False
+    ).generate(x)
+    hit = predicted(trained_classifier, theirs) != y
+    peers = np.where(hit, balls.distances(x, theirs)["l2"], np.inf)
+    assert ours.success.sum() >= hit.sum()
+    assert np.median(balls.distances(x, ours.x)["l2"]) <= 1.01 * np.median(peers)
