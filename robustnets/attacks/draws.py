@@ -32,7 +32,7 @@ def bits(seeds: Any, shape: tuple[int, ...], stream: int, step: Any = 0) -> Any:
     now = ops.cast(step, "uint32") * _constant(ODD) + _constant(stream * ODD + 7)
     first = _mix(ops.bitwise_xor(own, now))
     second = _mix(first * _constant(GOLDEN) + own)
-    counter = ops.arange(math.prod(shape), dtype="uint32") * _constant(GOLDEN)
+    counter = ops.cast(ops.arange(math.prod(shape), dtype="int32"), "uint32") * _constant(GOLDEN)
     once = _mix(ops.bitwise_xor(counter[None], first[:, None]))
     return ops.reshape(_mix(once + second[:, None]), (-1, *shape))
 
