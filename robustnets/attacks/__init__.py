@@ -2,8 +2,36 @@
 
 from robustnets.attacks.base import Attack
 from robustnets.attacks.bim import BIM
+from robustnets.attacks.every_pixel import EveryPixel
+from robustnets.attacks.evolutionary import Evolutionary
 from robustnets.attacks.fgsm import FGSM
+from robustnets.attacks.hop_skip_jump import HopSkipJump
+from robustnets.attacks.label_only_nes import LabelOnlyNES
+from robustnets.attacks.nes import NES
+from robustnets.attacks.one_pixel import OnePixel
+from robustnets.attacks.starts import Starts
 
-ATTACKS: tuple[type, ...] = (FGSM, BIM)
+ATTACKS: tuple[type, ...] = (
+    FGSM,
+    BIM,
+    HopSkipJump,
+    NES,
+    LabelOnlyNES,
+    Evolutionary,
+    OnePixel,
+    EveryPixel,
+)
 
-__all__ = ["ATTACKS", "BIM", "FGSM", "Attack"]
+__all__ = [
+    "ATTACKS",
+    "BIM",
+    "FGSM",
+    "NES",
+    "Attack",
+    "EveryPixel",
+    "Evolutionary",
+    "HopSkipJump",
+    "LabelOnlyNES",
+    "OnePixel",
+    "Starts",
+]

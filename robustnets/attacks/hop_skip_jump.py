@@ -19,12 +19,11 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from robustnets.attacks import balls, draws, queries
+from robustnets.attacks import balls, draws, queries, starts
 from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
-from robustnets.attacks.starts import Starts
 from robustnets.core.threat import ThreatModel
 
-START, ORDER, ESTIMATE = 0, 1, 2  # streams of random numbers
+ESTIMATE = 0  # stream of random numbers
 BLEND = 10  # halvings of the blend of an image with its start, before linf begins
 
 
@@ -73,17 +72,14 @@ class HopSkipJump:
     budget: int | None = None
     block: int = 10
     targeted: bool = False
-    starts: Starts | None = None
+    starts: starts.Starts | None = None
 
     def __post_init__(self) -> None:
         check(self)
         queries.check_counts(self, "max_iter", "init_eval", "init_size", "block")
         queries.check_counts(self, "max_eval", least=self.init_eval)
         queries.check_budget(self)
-        if self.starts is not None:
-            low, high = self.starts.images.min(), self.starts.images.max()
-            if low < self.threat.low or high > self.threat.high:
-                raise ValueError(f"starts must lie in the box, got [{low:g}, {high:g}]")
+        starts.check_starts(self)
 
     @property
     def early(self) -> bool:
@@ -119,27 +115,10 @@ class HopSkipJump:
             "forward": none,
             "backward": none,
         }
-        hit, state = self._ask(logits, state, x, none == 0)
+        hit, state = queries.ask_one(self, logits, state, x, none == 0)
         # a success as it stands has nothing to look for
         state["distance"] = ops.where(hit, 0.0, state["distance"])
-        candidates, order = self._candidates(x, y, seeds)
-
-        def searching(s):
-            some = ops.logical_not(ops.logical_or(s["found"], self.done(s)))
-            return ops.logical_and(some, s["tries"] < self.init_size)
-
-        def attempt(s):
-            point = self._start(candidates, order, s)
-            hit, s = self._ask(logits, s, point, searching(s))
-            return {
-                **s,
-                "at": ops.where(per_row(hit, x), point, s["at"]),
-                "found": ops.logical_or(s["found"], hit),
-                "tries": s["tries"] + 1,
-            }
-
-        # done() looks at "found", which nobody is yet
-        (state,) = ops.while_loop(lambda s: ops.any(searching(s)), lambda s: (attempt(s),), (state,))
+        state = starts.search(self, logits, state, self.done)
         if self.threat.norm == "linf":
             state = self._bisect(logits, state, state["found"], "l2", BLEND)
         state = self._bisect(logits, state, state["found"], self.threat.norm, self._halvings(x))
@@ -165,38 +144,6 @@ class HopSkipJump:
             "backward": state["backward"],
         }
 
-    def _candidates(self, x, y, seeds):
-        """The images to start from, and for each example in which order: int32 (N, M)."""
-        if self.starts is None:
-            return None, None
-        labels = ops.convert_to_tensor(self.starts.labels, y.dtype)[None]
-        fit = labels == y[:, None] if self.targeted else labels != y[:, None]
-        rank = draws.uniform(seeds, (len(self.starts.labels),), ORDER)
-        # those that fit come first, the others never: they count as 2
-        order = ops.argsort(ops.where(fit, rank, 2.0), axis=1)
-        fits = ops.sum(ops.cast(fit, "int32"), axis=1)
-        return ops.convert_to_tensor(self.starts.images), (order, fits)
-
-    def _start(self, candidates, order, state):
-        """What to try next: an image, or a uniform draw once there are no more."""
-        low, high = self.threat.low, self.threat.high
-        x, tries = state["x"], state["tries"]
-        drawn = draws.uniform(state["seeds"], tuple(x.shape[1:]), START, tries)
-        drawn = balls.move(low + drawn * (high - low), ops.zeros_like(x), low, high)
-        if order is None:
-            return drawn
-        ranked, fits = order
-        at = ops.minimum(tries, len(self.starts.labels) - 1)  # type: ignore[union-attr]
-        image = ops.take_along_axis(ranked, at[:, None], axis=1)[:, 0]
-        return ops.where(per_row(tries < fits, x), ops.take(candidates, image, axis=0), drawn)
-
-    def _ask(self, logits, state, points, asking):
-        """Ask about one point of each of these examples, as far as their budget goes."""
-        asking = ops.logical_and(asking, queries.left(state, self.budget) > 0)
-        z, state = queries.ask(logits, state, points[:, None], ops.cast(asking, "int32"))
-        hit = queries.hits(z, state["y"], self.targeted)[:, 0]
-        return ops.logical_and(hit, asking), state
-
     def _halvings(self, x):
         """How often 1 is halved until the bisection's fraction is reached."""
         size = math.prod(x.shape[1:])
@@ -211,16 +158,17 @@ class HopSkipJump:
             middle = (low + high) / 2
             point = self._between(x, far, middle, away, norm)
             asking = ops.logical_and(active, ops.logical_not(s["broken"]))
-            hit, s = self._ask(logits, s, point, asking)
+            hit, s = queries.ask_one(self, logits, s, point, asking)
             s["at"] = ops.where(per_row(hit, x), point, s["at"])
             return i + 1, ops.where(hit, low, middle), ops.where(hit, middle, high), s
 
+        def going(i, low, high, s):
+            some = ops.any(ops.logical_and(active, queries.left(s, self.budget) > 0))
+            return ops.logical_and(i < halvings, some)
+
         zero = ops.zeros_like(away)
-        some = ops.any(ops.logical_and(active, queries.left(state, self.budget) > 0))
         carry = (ops.convert_to_tensor(0, "int32"), zero, zero + 1.0, state)
-        return ops.while_loop(
-            lambda i, low, high, s: ops.logical_and(i < halvings, some), step, carry
-        )[3]
+        return ops.while_loop(going, step, carry)[3]
 
     def _between(self, x, far, fraction, away, norm):
         """The point at this fraction of the way: on the line, or `far` cut to a smaller cube."""
@@ -253,7 +201,7 @@ class HopSkipJump:
         def attempt(i, size, open, s):
             ahead = per_row(size, x) * direction
             point = balls.move(at, ahead, self.threat.low, self.threat.high)
-            hit, s = self._ask(logits, s, point, open)
+            hit, s = queries.ask_one(self, logits, s, point, open)
             s["at"] = ops.where(per_row(hit, x), point, s["at"])
             open = ops.logical_and(open, ops.logical_not(ops.logical_or(hit, s["broken"])))
             open = ops.logical_and(open, queries.left(s, self.budget) > 0)
