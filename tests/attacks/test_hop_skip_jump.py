@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-from asked import check_counts, check_rows_alone, hits, images, linear, never
 from asked import carry as attacked
+from asked import check_counts, check_rows_alone, hits, images, linear, never
 
 from robustnets import backend
 from robustnets.attacks import balls
 from robustnets.attacks.hop_skip_jump import HopSkipJump
 from robustnets.attacks.starts import Starts
 from robustnets.core.threat import ThreatModel
+from robustnets.engines.art import import_art
 
 W = np.random.default_rng(1).normal(size=24)
 QUICK = {"max_iter": 4, "max_eval": 40, "init_eval": 8}
@@ -135,6 +136,7 @@ def test_no_worse_than_art_and_foolbox_at_equal_queries(norm, trained_classifier
 
 
 def _art(logits, x, y, norm):
+    import_art()
     from art.attacks.evasion import HopSkipJump as Peer
     from art.estimators.classification import BlackBoxClassifier
 
