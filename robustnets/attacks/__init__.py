@@ -1,6 +1,6 @@
 """Attacks: one paper per file, every one of them in ATTACKS."""
 
-from robustnets.attacks.base import Attack
+from robustnets.attacks.base import Attack, LoopedAttack
 from robustnets.attacks.bim import BIM
 from robustnets.attacks.every_pixel import EveryPixel
 from robustnets.attacks.evolutionary import Evolutionary
@@ -8,12 +8,16 @@ from robustnets.attacks.fgsm import FGSM
 from robustnets.attacks.hop_skip_jump import HopSkipJump
 from robustnets.attacks.label_only_nes import LabelOnlyNES
 from robustnets.attacks.nes import NES
+from robustnets.attacks.noise import Noise
 from robustnets.attacks.one_pixel import OnePixel
+from robustnets.attacks.pgd import PGD
 from robustnets.attacks.starts import Starts
 
 ATTACKS: tuple[type, ...] = (
     FGSM,
     BIM,
+    PGD,
+    Noise,
     HopSkipJump,
     NES,
     LabelOnlyNES,
@@ -27,11 +31,14 @@ __all__ = [
     "BIM",
     "FGSM",
     "NES",
+    "PGD",
     "Attack",
     "EveryPixel",
     "Evolutionary",
     "HopSkipJump",
     "LabelOnlyNES",
+    "LoopedAttack",
+    "Noise",
     "OnePixel",
     "Starts",
 ]

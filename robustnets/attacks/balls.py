@@ -4,10 +4,13 @@ All but `distances` work on traced tensors. NaN goes in and comes out, never los
 minimum or a sign, so that an engine can see it in the result.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from keras import ops
+
+from robustnets.attacks import draws
 
 BLOCK = 1000  # examples measured at a time in float64, which bounds the memory
 
@@ -17,26 +20,36 @@ def steepest(gradient: Any, norm: str) -> Any:
 
     Args:
         gradient: float32 (N, ...).
-        norm: "linf" (the signs) or "l2" (the gradient at length 1).
+        norm: "linf" (the signs), "l2" (the gradient at length 1) or "l1" (the sign of the
+            largest entry, shared where several are largest).
 
     Returns:
         float32 (N, ...). A zero gradient gives zeros, however small a gradient its direction.
 
     Raises:
-        ValueError: if norm is neither of the two.
+        ValueError: if norm is none of the three.
 
     Source: Goodfellow et al. 2015, arXiv:1412.6572, sec. 4 (linf); Miyato et al. 2017,
     arXiv:1605.07725, eq. 4 (l2).
     """
     if norm == "linf":
-        # not ops.sign, which turns NaN into 0 on some devices
-        signs = ops.where(gradient < 0, -ops.ones_like(gradient), gradient * 0.0)
-        return ops.where(gradient > 0, ops.ones_like(gradient), signs)
+        return signs(gradient)
     if norm == "l2":
         scaled = peak_to_one(gradient)
         length = _length(scaled)
         return scaled / ops.where(length == 0, ops.ones_like(length), length)
-    raise ValueError(f"norm must be 'linf' or 'l2', got {norm!r}")
+    if norm == "l1":
+        size = ops.abs(gradient)
+        largest = size == ops.max(size, axis=_axes(size), keepdims=True)
+        count = ops.sum(ops.cast(largest, "float32"), axis=_axes(size), keepdims=True)
+        return ops.where(largest, signs(gradient) / count, gradient * 0.0)
+    raise ValueError(f"norm must be 'linf', 'l2' or 'l1', got {norm!r}")
+
+
+def signs(gradient: Any) -> Any:
+    """-1, 0 or 1 for each entry, and NaN for NaN, which `ops.sign` loses on some devices."""
+    negative = ops.where(gradient < 0, -ops.ones_like(gradient), gradient * 0.0)
+    return ops.where(gradient > 0, ops.ones_like(gradient), negative)
 
 
 def peak_to_one(gradient: Any) -> Any:
@@ -60,7 +73,7 @@ def project(delta: Any, norm: str, eps: Any) -> Any:
 
     Args:
         delta: float32 (N, ...), perturbations in input units.
-        norm: "linf" or "l2".
+        norm: "linf", "l2" or "l1".
         eps: float32 (N,), radii >= 0 in input units; 0 gives zeros, never NaN.
 
     Returns:
@@ -68,9 +81,10 @@ def project(delta: Any, norm: str, eps: Any) -> Any:
         come back bit for bit.
 
     Raises:
-        ValueError: if norm is neither of the two.
+        ValueError: if norm is none of the three.
 
-    Source: Madry et al. 2018, arXiv:1706.06083, sec. 2.1.
+    Source: Madry et al. 2018, arXiv:1706.06083, sec. 2.1; Duchi et al. 2008, "Efficient
+    projections onto the l1-ball for learning in high dimensions", fig. 1 (l1).
 
     Example:
         >>> delta = np.array([[3, 4], [0.3, 0.4]], np.float32)
@@ -86,7 +100,57 @@ def project(delta: Any, norm: str, eps: Any) -> Any:
         length = _length(peak_to_one(delta)) * peak
         outside = length > radius
         return ops.where(outside, delta * (radius / ops.where(outside, length, 1.0)), delta)
-    raise ValueError(f"norm must be 'linf' or 'l2', got {norm!r}")
+    if norm == "l1":
+        length = ops.sum(ops.abs(delta), axis=_axes(delta), keepdims=True)
+        shrunk = ops.abs(delta) - per_example(_threshold(ops.abs(delta), eps), delta)
+        shrunk = ops.where(shrunk < 0, shrunk * 0.0, shrunk) * signs(delta)
+        # what float32 leaves above the radius; a radius of 0 leaves nothing
+        rest = ops.sum(ops.abs(shrunk), axis=_axes(delta), keepdims=True)
+        shrunk = shrunk * ops.where(rest > radius, radius / ops.where(rest > 0, rest, 1.0), 1.0)
+        return ops.where(length > radius, shrunk, delta)
+    raise ValueError(f"norm must be 'linf', 'l2' or 'l1', got {norm!r}")
+
+
+def _threshold(size: Any, eps: Any) -> Any:
+    """How much to take off every size (N, ...) so that those above it sum to eps (N,)."""
+    flat = ops.reshape(size, (size.shape[0], -1))
+    falling = ops.flip(ops.sort(flat, axis=1), axis=1)
+    excess = ops.cumsum(falling, axis=1) - ops.reshape(eps, (-1, 1))
+    count = ops.arange(1, flat.shape[1] + 1, dtype="float32")
+    kept = ops.sum(ops.cast(falling * count > excess, "int32"), axis=1, keepdims=True)
+    last = ops.maximum(kept, 1) - 1
+    return ops.take_along_axis(excess / count, last, axis=1)[:, 0]
+
+
+def uniform(seeds: Any, shape: tuple[int, ...], norm: str, step: Any = 0) -> Any:
+    """Uniform draws from the unit ball.
+
+    Args:
+        seeds: int32 (N,), one per example.
+        shape: of one example.
+        norm: "linf", "l2" or "l1".
+        step: int, or int32 (N,), the how-manyth draw.
+
+    Returns:
+        float32 (N, *shape).
+
+    Raises:
+        ValueError: if norm is none of the three.
+
+    Source: Calafiore et al. 1998, "Uniform sample generation in l_p balls" (l2, l1).
+    """
+    if norm == "linf":
+        return draws.uniform(seeds, shape, 0, step) * 2.0 - 1.0
+    if norm == "l2":
+        found = draws.normal(seeds, shape, 0, step)
+        length = _length(found)
+    elif norm == "l1":
+        found = -ops.log(draws.uniform(seeds, shape, 0, step)) * draws.signs(seeds, shape, 1, step)
+        length = ops.sum(ops.abs(found), axis=_axes(found), keepdims=True)
+    else:
+        raise ValueError(f"norm must be 'linf', 'l2' or 'l1', got {norm!r}")
+    radius = draws.uniform(seeds, (1,), 2, step)[:, 0] ** (1.0 / math.prod(shape))
+    return found * (per_example(radius, found) / length)
 
 
 def move(x: Any, delta: Any, low: float, high: float) -> Any:

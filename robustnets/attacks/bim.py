@@ -3,7 +3,8 @@
 Source: Kurakin et al. 2017, arXiv:1607.02533, sec. 2.2. All steps are taken and the last
 iterate is the result, as in CSCE496 5.1.2; or each example stops once its prediction is what
 the attacker wants, as in CSDS440 eq. 3-4 (sec. 2.1.1, extensions 2 and 3).
-Deviations: l2 besides linf, with steps as in `fgsm`; iterates are clipped to the box.
+Deviations: l2 besides linf, with steps as in `fgsm`; each step is clipped to the box before
+it is projected onto the ball, as ART and CleverHans do (in linf the order does not matter).
 """
 
 from dataclasses import dataclass
@@ -93,16 +94,16 @@ class BIM:
 
     def _step(self, logits, state):
         x, at, norm = state["x"], state["at"], self.threat.norm
+        low, high = self.threat.low, self.threat.high
         going = ops.logical_not(self.done(state))
         _, hit, gradient = losses.ascent(logits, at, state["y"], self.targeted)
         if not self.stop_at_boundary:
             hit = state["hit"]
         length = state["eps"] / self.steps if self.step is None else self.step
         length = balls.per_example(length * ops.ones_like(state["eps"]), x)
-        ahead = at - x + length * balls.steepest(gradient, norm)
-        ahead = balls.project(ahead, norm, state["eps"])
+        stepped = balls.move(at, length * balls.steepest(gradient, norm), low, high)
+        moved = balls.move(x, balls.project(stepped - x, norm, state["eps"]), low, high)
         moves = ops.logical_and(going, ops.logical_not(hit))
-        moved = balls.move(x, ahead, self.threat.low, self.threat.high)
         return {
             **state,
             "at": ops.where(balls.per_example(moves, x), moved, at),

@@ -1,7 +1,8 @@
 """Fast gradient sign method: one steepest-ascent step to the edge of the ball.
 
 Source: Goodfellow et al. 2015, arXiv:1412.6572, sec. 4 (linf); Miyato et al. 2017,
-arXiv:1605.07725, eq. 4 (the same step in l2); Kurakin et al. 2017, arXiv:1611.01236, sec. 2
+arXiv:1605.07725, eq. 4 (the same step in l2; by the same argument l1 moves the single value of
+largest gradient); Kurakin et al. 2017, arXiv:1611.01236, sec. 2
 (targeted). The "Fast Gradient Sign" of the thesis, whose eta is eps.
 Deviations: none. A zero gradient moves nothing.
 """
@@ -19,7 +20,7 @@ class FGSM:
     """One gradient step of the cross entropy.
 
     Args:
-        threat: norm "linf" or "l2".
+        threat: norm "linf", "l2" or "l1" (which moves a single value).
         targeted: descend towards given classes instead of climbing away from the label.
 
     Raises:
@@ -30,7 +31,7 @@ class FGSM:
         (1, 1)
     """
 
-    norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
     minimal: ClassVar[bool] = False
 
     threat: ThreatModel

@@ -71,6 +71,14 @@ def is_hit(logits: Any, y: Any, targeted: bool) -> Any:
     return ops.logical_and(wanted, ops.all(ops.isfinite(logits), axis=-1))
 
 
+def standing(
+    logits: Callable[[Any], Any], x: Any, y: Any, targeted: bool, loss: str = "cross_entropy"
+) -> tuple[Any, Any]:
+    """`ascent` without the gradient: the value and whether it is a hit."""
+    z = logits(x)
+    return (-1.0 if targeted else 1.0) * LOSSES[loss](z, y), is_hit(z, y, targeted)
+
+
 def ascent(
     logits: Callable[[Any], Any], x: Any, y: Any, targeted: bool, loss: str = "cross_entropy"
 ) -> tuple[Any, Any, Any]:
@@ -87,13 +95,9 @@ def ascent(
         float32 (N,), the value; bool (N,), see `is_hit`; float32 (N, ...), the gradient,
         whose rows are NaN where the value is not a finite number.
     """
-    sign = -1.0 if targeted else 1.0
-
-    def climbed(inputs):
-        z = logits(inputs)
-        return sign * LOSSES[loss](z, y), is_hit(z, y, targeted)
-
-    (value, hit), gradient = backend.value_and_grad(climbed, aux=True)(x)
+    (value, hit), gradient = backend.value_and_grad(
+        lambda inputs: standing(logits, inputs, y, targeted, loss), aux=True
+    )(x)
     # a dead unit can hide NaN logits from the gradient
     return value, hit, ops.where(balls.per_example(ops.isfinite(value), x), gradient, float("nan"))
 

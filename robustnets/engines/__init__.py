@@ -121,7 +121,8 @@ def run(
     if not carrier.supports(attack):
         able = ", ".join(name for name in ENGINES if _load(name).supports(attack))
         raise ValueError(
-            f"the {engine} engine cannot carry out {type(attack).__name__}; use one of: {able}"
+            f"the {engine} engine cannot carry out {type(attack).__name__} with these settings; "
+            f"use one of: {able}"
         )
     _check(attack, classifier, x, y, seed, batch_size, time_budget)
     specs = [attack] if epsilons is None else _with_radii(attack, epsilons)
@@ -141,6 +142,11 @@ def run(
         whole.backward[:] = 0
         if len(rows) == 0:
             return whole
+
+        def report(done: int) -> None:
+            if progress is not None:
+                progress((number + 1) * len(x) - len(rows) + done, runs * len(x))
+
         job = Job(
             spec,
             classifier,
@@ -149,7 +155,7 @@ def run(
             seeds[rows],
             seed,
             size,
-            lambda n: progress(number * len(rows) + n, runs * len(rows)) if progress else None,
+            report,
             None if time_budget is None else started + time_budget,
         )
         outcome = carrier.generate(job)
