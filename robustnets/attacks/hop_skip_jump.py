@@ -19,8 +19,9 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from robustnets.attacks import balls, draws, queries, starts
+from robustnets.attacks import balls, draws, queries
 from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
+from robustnets.attacks.starts import Starts, check_starts, search
 from robustnets.core.threat import ThreatModel
 
 ESTIMATE = 0  # stream of random numbers
@@ -72,14 +73,14 @@ class HopSkipJump:
     budget: int | None = None
     block: int = 10
     targeted: bool = False
-    starts: starts.Starts | None = None
+    starts: Starts | None = None
 
     def __post_init__(self) -> None:
         check(self)
         queries.check_counts(self, "max_iter", "init_eval", "init_size", "block")
         queries.check_counts(self, "max_eval", least=self.init_eval)
         queries.check_budget(self)
-        starts.check_starts(self)
+        check_starts(self)
 
     @property
     def early(self) -> bool:
@@ -118,7 +119,7 @@ class HopSkipJump:
         hit, state = queries.ask_one(self, logits, state, x, none == 0)
         # a success as it stands has nothing to look for
         state["distance"] = ops.where(hit, 0.0, state["distance"])
-        state = starts.search(self, logits, state, self.done)
+        state = search(self, logits, state, self.done)
         if self.threat.norm == "linf":
             state = self._bisect(logits, state, state["found"], "l2", BLEND)
         state = self._bisect(logits, state, state["found"], self.threat.norm, self._halvings(x))

@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from robustnets.attacks import balls, draws, queries, starts
+from robustnets.attacks import balls, draws, queries
 from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
 from robustnets.attacks.nes import check_sampling, estimate
+from robustnets.attacks.starts import Starts, check_starts, search
 from robustnets.core.threat import ThreatModel
 
 NOISE = 1  # stream of random numbers, besides that of `estimate`
@@ -64,13 +65,13 @@ class LabelOnlyNES:
     init_size: int = 100
     block: int = 5
     targeted: bool = False
-    starts: starts.Starts | None = None
+    starts: Starts | None = None
 
     def __post_init__(self) -> None:
         check(self)
         check_sampling(self)
         queries.check_counts(self, "copies", "init_size")
-        starts.check_starts(self)
+        check_starts(self)
         if not (math.isfinite(self.noise) and self.noise > 0):
             raise ValueError(f"noise must be finite and > 0, got {self.noise}")
 
@@ -110,7 +111,7 @@ class LabelOnlyNES:
         }
         hit, state = queries.ask_one(self, logits, state, x, none == 0)
         state["radius"] = ops.where(hit, 0.0, state["radius"])
-        state = starts.search(self, logits, state, self.done)
+        state = search(self, logits, state, self.done)
         found = state["found"]
         reach = ops.max(ops.abs(state["at"] - x), axis=(1, 2, 3))
         state["radius"] = ops.where(found, reach, state["radius"])

@@ -77,7 +77,7 @@ def test_stops_at_the_first_success():
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_each_example_on_its_own_and_in_the_box(norm):
-    attack = NES(ThreatModel(norm, 0.3), budget=100, samples=10)
+    attack = NES(ThreatModel(norm, 0.3), budget=100, samples=10, sigma=0.1)
     result = check_rows_alone(attack, linear(W, -10.0))
     assert 0 <= result["x"].min() <= result["x"].max() <= 1
     assert balls.distances(images(7), result["x"])[norm].max() <= 0.3 + 1e-6
