@@ -8,7 +8,10 @@ What is worked around, always towards what the spec asks for:
 - its float32 norm of a tiny gradient is zero: see `peers.logits_function`;
 - Keras' cross entropy loses the true class of confident examples: ART is given
   `losses.cross_entropy` for its loss object;
-- at eps = 0 and for zero gradients it warns of a 0/0 whose result it does not use: silenced.
+- at eps = 0 and for zero gradients it warns of a 0/0 whose result it does not use: silenced;
+- its PGD has the last iterate of the last successful restart, not the worst iterate: left so,
+  and counted by its steps, without the passes that it spends on its own logs;
+- its random starts are NumPy's: seeded for the call, and the state put back.
 `KerasClassifier` is not used: it hands Keras arguments that some releases refuse.
 """
 
@@ -25,13 +28,14 @@ from keras import ops
 from robustnets.attacks import losses
 from robustnets.attacks.base import Attack
 from robustnets.attacks.fgsm import FGSM
+from robustnets.attacks.pgd import PGD
 from robustnets.engines import peers
 from robustnets.engines.job import Job, Outcome, fixed_cost
 
 
 def supports(attack: Attack) -> bool:
     """Whether ART has the same attack."""
-    return type(attack) is FGSM
+    return type(attack) is FGSM or peers.takes_their_steps(attack)
 
 
 def generate(job: Job) -> Outcome:
@@ -44,7 +48,7 @@ def generate(job: Job) -> Outcome:
     peers.require_tensorflow("art")
     import_art()
     attack, classifier = job.attack, job.classifier
-    from art.attacks.evasion import FastGradientMethod
+    from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentTensorFlowV2
     from art.estimators.classification import TensorFlowV2Classifier
 
     logits = peers.logits_function(classifier)
@@ -58,27 +62,42 @@ def generate(job: Job) -> Outcome:
         return values
 
     threat = attack.threat
+    loss = losses.LOSSES[attack.loss if type(attack) is PGD else "cross_entropy"]
     estimator = TensorFlowV2Classifier(
         model=model,
         nb_classes=classifier.classes,
         input_shape=classifier.image_shape,
-        loss_object=lambda one_hot, z: ops.sum(losses.cross_entropy(z, one_hot.argmax(axis=1))),
+        loss_object=lambda one_hot, z: ops.sum(loss(z, ops.argmax(one_hot, axis=1))),
         clip_values=(threat.low, threat.high),
     )
-    method = FastGradientMethod(
-        estimator,
-        norm=peers.ORDERS[threat.norm],
-        eps=float(threat.eps),
-        targeted=attack.targeted,
-        batch_size=job.batch_size,
-    )
+    shared = {
+        "norm": peers.ORDERS[threat.norm],
+        "eps": float(threat.eps),
+        "targeted": attack.targeted,
+        "batch_size": job.batch_size,
+    }
+    if type(attack) is FGSM:
+        method = FastGradientMethod(estimator, **shared)
+    else:
+        method = ProjectedGradientDescentTensorFlowV2(
+            estimator,
+            # ART refuses steps of 0; at eps = 0 the projection undoes any
+            eps_step=peers.step_length(attack) or 1.0,
+            max_iter=attack.steps,
+            num_random_init=attack.restarts * attack.random_start if type(attack) is PGD else 0,
+            verbose=False,
+            **shared,
+        )
     one_hot = np.eye(classifier.classes, dtype=np.float32)
 
     def attack_batch(part, labels):
         with np.errstate(invalid="ignore"):
             return np.clip(method.generate(part, y=one_hot[labels]), threat.low, threat.high)
 
-    return fixed_cost(attack, peers.in_batches(attack_batch, job))
+    if type(attack) is FGSM:
+        return fixed_cost(attack, peers.in_batches(attack_batch, job))
+    with peers.seeded(job.seed):
+        return peers.stepped(attack, peers.in_batches(attack_batch, job))
 
 
 def import_art() -> None:

@@ -1,18 +1,19 @@
 """What the adapters of other libraries share."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
 from robustnets import backend
-from robustnets.attacks import balls
-from robustnets.engines.job import Job
+from robustnets.attacks import BIM, PGD, balls
+from robustnets.engines.job import Job, Outcome
 from robustnets.models.classifier import Classifier, batches
 
-ORDERS = {"linf": np.inf, "l2": 2}
+ORDERS = {"linf": np.inf, "l2": 2, "l1": 1}
 
 
 def require_tensorflow(engine: str) -> None:
@@ -50,6 +51,46 @@ def logits_function(classifier: Classifier) -> Callable[[Any], Any]:
         return x, gradient
 
     return classifier.compiled("logits of peers", lambda x: classifier.logits(same(x)))
+
+
+def takes_their_steps(attack: Any) -> bool:
+    """Whether ART and CleverHans can do what a BIM or PGD asks for.
+
+    Both take all steps with all examples, both keep the last iterate, and neither steps
+    through an l1 ball (ART moves one value and rescales, CleverHans refuses).
+    """
+    if type(attack) is BIM:
+        return not attack.stop_at_boundary
+    return type(attack) is PGD and not attack.stop_early and attack.threat.norm in ("linf", "l2")
+
+
+def step_length(attack: BIM | PGD) -> float:
+    """The length of one step, as the native attack has it."""
+    if attack.step is not None:
+        return attack.step
+    return (2.5 if type(attack) is PGD else 1.0) * attack.threat.eps / attack.steps
+
+
+def stepped(attack: BIM | PGD, x: np.ndarray) -> Outcome:
+    """The outcome of steps that all examples take."""
+    count = attack.steps * (attack.restarts if type(attack) is PGD else 1)
+    return Outcome(x, *(np.full(len(x), count, np.int32) for _ in range(2)))
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed NumPy's and TensorFlow's global generators, and put back what was there."""
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
+    state, before = np.random.get_state(), context.global_seed()  # noqa: NPY002
+    try:
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        tf.random.set_seed(seed)
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+        tf.random.set_seed(before)
 
 
 def in_batches(

@@ -1,6 +1,7 @@
 """Every registered attack obeys one contract. N, H, W, C all differ on purpose."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -9,27 +10,74 @@ from keras import ops
 
 import robustnets.attacks
 from robustnets import backend
-from robustnets.attacks import ATTACKS, balls
+from robustnets.attacks import ATTACKS, BIM, FGSM, PGD, LoopedAttack, Noise, balls
 from robustnets.core.threat import ThreatModel
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 1, (7, 5, 4, 3)).astype(np.float32)
 Y = RNG.integers(0, 2, len(X)).astype(np.int32)
 SEEDS = np.arange(len(X), dtype=np.int32)
-DUAL = {"linf": 1, "l2": 2}  # norm: order of the dual norm
-NOT_ATTACKS = {"__init__", "base", "balls", "losses"}
+DUAL = {"linf": 1, "l2": 2, "l1": np.inf}  # norm: order of the dual norm
+RADIUS = {"linf": 0.1, "l2": 0.3, "l1": 0.9, "l0": 7}  # norm: a radius that suits the images
+ROUNDING = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 0}  # l1 adds up one error for each value
+NOT_ATTACKS = {"__init__", "base", "balls", "draws", "losses"}
+
+# what makes each attack quick, and further settings that must obey the contract too
+SETTINGS: dict[type, tuple[dict, ...]] = {
+    BIM: ({"steps": 4}, {"steps": 4, "stop_at_boundary": True}),
+    PGD: (
+        {"steps": 4},
+        {"steps": 2, "restarts": 2, "stop_early": True, "loss": "margin"},
+    ),
+    Noise: ({}, {"draws": 3}),
+}
+# those that climb a linear model's score to its optimum, and what they need for it
+CLIMBERS: dict[type, dict] = {FGSM: {}, BIM: {"steps": 4}, PGD: {"steps": 4, "random_start": False}}
+
+
+def goals(attack):
+    """Whether an attack can be targeted: (False, True) or (False,)."""
+    fields = {field.name for field in dataclasses.fields(attack)}
+    return (False, True) if "targeted" in fields else (False,)
+
+
+def cases(settings_of):
+    """(attack, its settings, norm, targeted) for all that these functions give."""
+    return [
+        pytest.param(
+            functools.partial(attack, **settings, **({"targeted": True} if targeted else {})),
+            norm,
+            targeted,
+            id=f"{attack.__name__}{number or ''}-{norm}{'-targeted' * targeted}",
+        )
+        for attack in ATTACKS
+        for number, settings in enumerate(settings_of(attack))
+        for norm in attack.norms
+        for targeted in goals(attack)
+    ]
+
 
 every_attack = pytest.mark.parametrize(
-    ("attack", "norm", "targeted"),
-    [(a, n, t) for a in ATTACKS for n in DUAL for t in (False, True)],
+    ("attack", "norm", "targeted"), cases(lambda attack: SETTINGS.get(attack, ({},)))
 )
+every_climber = pytest.mark.parametrize(
+    ("attack", "norm", "targeted"),
+    cases(lambda attack: (CLIMBERS[attack],) if attack in CLIMBERS else ()),
+)
+COMPILED: dict = {}
 
 
-def attacked(attack, classifier, x=X, y=Y, eps=0.1, seeds=SEEDS):
-    """Perturb eagerly with one radius per example; a scalar is repeated."""
+def attacked(spec, classifier, x=X, y=Y, eps=0.1, seeds=SEEDS, eager=False):
+    """Perturb with one radius per example; a scalar is repeated."""
     radii = np.broadcast_to(np.float32(eps), (len(x),)).copy()
     tensors = [ops.convert_to_tensor(a) for a in (x, y, seeds, radii)]
-    return ops.convert_to_numpy(attack.perturb(classifier.logits, *tensors))
+    spec = dataclasses.replace(spec, threat=dataclasses.replace(spec.threat, eps=0.0))
+    perturb = functools.partial(spec.perturb, classifier.logits)
+    if not eager:
+        key = (spec, id(classifier))
+        # the classifier is kept, so that no other gets its id
+        perturb, _ = COMPILED.setdefault(key, (backend.compiled(perturb), classifier))
+    return ops.convert_to_numpy(perturb(*tensors))
 
 
 def losses_of(classifier, x, y):
@@ -45,56 +93,74 @@ def test_the_tuple_lists_every_attack_file():
 
 @every_attack
 def test_specs_are_frozen_hashable_and_say_their_cost(attack, norm, targeted):
-    spec = attack(ThreatModel(norm, 0.1), targeted=targeted)
+    spec = attack(ThreatModel(norm, 0.1))
     assert dataclasses.is_dataclass(spec)
-    assert hash(spec) == hash(attack(ThreatModel(norm, 0.1), targeted=targeted))
+    assert hash(spec) == hash(attack(ThreatModel(norm, 0.1)))
+    assert spec.targeted is targeted
+    assert isinstance(spec.minimal, bool)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        spec.targeted = not targeted
-    assert all(count >= 1 for count in spec.passes)
-
-
-@pytest.mark.parametrize("eps", [0.0, 1e-6, 0.03, 0.3, 1e4])
-@every_attack
-def test_stays_inside_the_ball_and_the_box(attack, norm, targeted, eps, small_classifier):
-    spec = attack(ThreatModel(norm, eps), targeted=targeted)
-    adv = attacked(spec, small_classifier, eps=eps)
-    assert adv.dtype == np.float32
-    assert adv.shape == X.shape
-    assert balls.distances(X, adv)[norm].max() <= eps + 1e-6
-    assert 0 <= adv.min() <= adv.max() <= 1
-    if eps == 0:
-        assert adv.tobytes() == X.tobytes()
+        spec.threat = ThreatModel(norm, 0.2)
+    if isinstance(spec, LoopedAttack):
+        assert isinstance(spec.early, bool)
+        assert spec.chunk >= 1
     else:
-        assert (adv != X).any()
+        assert all(count >= 1 for count in spec.passes)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_other_norms_and_goals_are_refused(attack):
+    for norm in set(RADIUS) - set(attack.norms):
+        with pytest.raises(ValueError, match=f"norm .*got '{norm}'"):
+            attack(ThreatModel(norm, 1))
+    if True in goals(attack):
+        with pytest.raises(ValueError, match="targeted must be True or False, got 1"):
+            attack(ThreatModel(attack.norms[0], 1), targeted=1)
+
+
+@every_attack
+def test_stays_inside_the_ball_and_the_box(attack, norm, targeted, small_classifier):
+    for eps in (0.0, 1e-6, 0.3 * RADIUS[norm], 3 * RADIUS[norm], 1e4):
+        adv = attacked(attack(ThreatModel(norm, eps)), small_classifier, eps=eps)
+        assert adv.dtype == np.float32
+        assert adv.shape == X.shape
+        assert balls.distances(X, adv)[norm].max() <= eps + ROUNDING[norm]
+        assert 0 <= adv.min() <= adv.max() <= 1
+        if eps == 0:
+            assert adv.tobytes() == X.tobytes()
+        elif norm != "l0" or eps >= 1:
+            assert (adv != X).any()
 
 
 @every_attack
 def test_pixels_rounded_to_uint8_stay_within_half_a_step(attack, norm, targeted, small_classifier):
-    eps = 8 / 255
+    eps = 8 / 255 if norm != "l0" else 5
     clean = (np.round(X * 255) / 255).astype(np.float32)
-    spec = attack(ThreatModel(norm, eps), targeted=targeted)
-    adv = attacked(spec, small_classifier, clean, eps=eps)
+    adv = attacked(attack(ThreatModel(norm, eps)), small_classifier, clean, eps=eps)
     saved = np.round(adv * 255).astype(np.uint8).astype(np.float32) / 255
-    assert balls.distances(clean, saved)["linf"].max() <= eps + 1 / 510 + 1e-6
+    moved = balls.distances(clean, saved)
+    if norm == "l0":
+        assert moved["l0"].max() <= eps
+    else:
+        assert moved["linf"].max() <= eps + 1 / 510 + 1e-6
 
 
-@every_attack
+@every_climber
 def test_reaches_the_optimum_of_a_linear_model(attack, norm, targeted, linear_classifier):
     """Far from the box, the score of class 1 moves by eps times the dual norm of w."""
     w = linear_classifier.model.layers[-1].weights[0].numpy()[:, 1].astype(float)
     x, eps = 0.4 + 0.2 * X, 0.05
-    adv = attacked(attack(ThreatModel(norm, eps), targeted=targeted), linear_classifier, x, eps=eps)
+    adv = attacked(attack(ThreatModel(norm, eps)), linear_classifier, x, eps=eps)
     moved = (adv.astype(float) - x).reshape(len(x), -1) @ w
     towards = np.where((Y == 1) == targeted, 1, -1)
     np.testing.assert_allclose(moved, towards * eps * np.linalg.norm(w, DUAL[norm]), atol=1e-5)
 
 
-@every_attack
+@every_climber
 def test_loss_grows_with_eps_on_a_linear_model(attack, norm, targeted, linear_classifier):
     curve = [
         losses_of(linear_classifier, attacked(spec, linear_classifier, eps=eps), Y)
         for eps in (0.0, 0.01, 0.05, 0.2, 1.0, 30.0)
-        for spec in [attack(ThreatModel(norm, eps), targeted=targeted)]
+        for spec in [attack(ThreatModel(norm, eps))]
     ]
     steps = np.diff(curve, axis=0) * (-1 if targeted else 1)
     assert steps.min() >= -1e-5
@@ -108,12 +174,13 @@ def test_an_example_gets_the_same_result_whatever_its_batch(
     x = np.random.default_rng(3).uniform(0, 1, (128, *X.shape[1:])).astype(np.float32)
     y = np.arange(128, dtype=np.int32) % 7
     seeds = np.arange(128, dtype=np.int32)
-    spec = attack(ThreatModel(norm, 0.1), targeted=targeted)
-    whole = attacked(spec, small_classifier, x, y, seeds=seeds)
+    spec = attack(ThreatModel(norm, RADIUS[norm]))
+    settings = {"eps": RADIUS[norm]}
+    whole = attacked(spec, small_classifier, x, y, seeds=seeds, **settings)
     for size in (1, 7):
-        part = attacked(spec, small_classifier, x[:size], y[:size], seeds=seeds[:size])
+        part = attacked(spec, small_classifier, x[:size], y[:size], seeds=seeds[:size], **settings)
         np.testing.assert_allclose(part, whole[:size], rtol=0, atol=1e-6)
-    again = attacked(spec, small_classifier, x, y, seeds=seeds)
+    again = attacked(spec, small_classifier, x, y, seeds=seeds, **settings)
     assert again.tobytes() == whole.tobytes()
 
 
@@ -121,10 +188,10 @@ def test_an_example_gets_the_same_result_whatever_its_batch(
 def test_each_example_has_its_own_radius_and_the_spec_does_not_matter(
     attack, norm, targeted, small_classifier
 ):
-    radii = np.array([0, 0.3, 0.01, 0.1, 0.2, 0, 1], np.float32)
-    adv = attacked(attack(ThreatModel(norm, 9.0), targeted=targeted), small_classifier, eps=radii)
+    radii = np.array([0, 3, 0.1, 1, 2, 0, 10], np.float32) * RADIUS[norm]
+    adv = attacked(attack(ThreatModel(norm, 9.0)), small_classifier, eps=radii)
     for i, eps in enumerate(radii):
-        spec = attack(ThreatModel(norm, float(eps)), targeted=targeted)
+        spec = attack(ThreatModel(norm, float(eps)))
         alone = attacked(spec, small_classifier, eps=float(eps))
         np.testing.assert_allclose(adv[i], alone[i], rtol=0, atol=1e-6)
     assert adv[[0, 5]].tobytes() == X[[0, 5]].tobytes()
@@ -133,17 +200,17 @@ def test_each_example_has_its_own_radius_and_the_spec_does_not_matter(
 @every_attack
 def test_compiles_once_for_every_radius_and_equals_eager(attack, norm, targeted, small_classifier):
     traces = []
-    spec = attack(ThreatModel(norm, 0.0), targeted=targeted)
+    spec = attack(ThreatModel(norm, 0.0))
 
     def function(x, y, seeds, eps):
         traces.append(eps)
         return spec.perturb(small_classifier.logits, x, y, seeds, eps)
 
     fast = backend.compiled(function)
-    for eps in (0.0, 0.1, 0.5):
+    for eps in (0.0, RADIUS[norm]):
         radii = np.full(len(X), eps, np.float32)
         got = fast(*[ops.convert_to_tensor(a) for a in (X, Y, SEEDS, radii)])
-        expected = attacked(spec, small_classifier, eps=eps)
+        expected = attacked(spec, small_classifier, eps=eps, eager=True)
         np.testing.assert_allclose(ops.convert_to_numpy(got), expected, rtol=0, atol=1e-6)
     assert len(traces) == 1
 
@@ -155,9 +222,9 @@ def test_a_constant_model_moves_nothing_and_gives_no_nan(attack, norm, targeted,
         def logits(x):
             return ops.zeros((x.shape[0], 7)) * ops.sum(x, axis=(1, 2, 3))[:, None]
 
-    adv = attacked(attack(ThreatModel(norm, 0.3), targeted=targeted), Constant, eps=0.3)
+    adv = attacked(attack(ThreatModel(norm, RADIUS[norm])), Constant, eps=RADIUS[norm])
     assert np.isfinite(adv).all()
-    assert balls.distances(X, adv)[norm].max() <= 0.3 + 1e-6
+    assert balls.distances(X, adv)[norm].max() <= RADIUS[norm] + ROUNDING[norm]
 
 
 @every_attack
@@ -170,6 +237,6 @@ def test_broken_rows_are_nan_and_the_others_are_not(attack, norm, targeted, smal
         def logits(x):
             return small_classifier.logits(x) + poison
 
-    adv = attacked(attack(ThreatModel(norm, 0.1), targeted=targeted), Broken)
+    adv = attacked(attack(ThreatModel(norm, RADIUS[norm])), Broken)
     broken = np.isnan(adv).any(axis=(1, 2, 3))
     assert broken.tolist() == [i == 2 for i in range(len(X))]
