@@ -46,7 +46,8 @@ def test_finds_a_planted_pixel(attack, settings, targeted):
 @every_form
 def test_two_pixels_where_one_is_not_enough(attack, settings):
     logits, x = planted((3, 1), (0, 2)), np.full((6, *SHAPE), 0.5, np.float32)
-    spec = attack(ThreatModel("l0", 2), **{**settings, "pixels": 2})
+    more = {"population": 60, "generations": 40} if attack is OnePixel else {}
+    spec = attack(ThreatModel("l0", 2), **{**settings, "pixels": 2, **more})
     moved = attacked(spec, logits, x, np.zeros(6))["x"]
     assert hits(logits, moved, 0).mean() >= 0.8
     assert balls.pixels(x, moved).max() <= 2
