@@ -6,8 +6,8 @@ Source: PSL-IASD sec. 3.1, the six steps under "NES". Where the text is loose, c
 - the fittest survive, and the parents of each child are two of them, drawn evenly;
 - crossover takes each value from either parent with chance 1/2; mutation then draws each
   value anew with the chance `mutation`;
-- an example stops at its first success or when its budget is spent. The unchanged image is
-  a member of the first population, so that the result is never worse than it.
+- an example stops at its first success or when its budget is spent. The unchanged image
+  competes with the first population, so that the result is never worse than it.
 For what Ilyas et al. call NES, see `nes`.
 """
 
@@ -82,10 +82,8 @@ class Evolutionary:
         return carry_out(self, logits, x, y, seeds, eps)
 
     def start(self, logits: Logits, x: Any, y: Any, seeds: Any, eps: Any) -> State:
-        """The first population: the image unchanged, and random perturbations."""
-        shape = (self.population, math.prod(x.shape[1:]))
-        members = draws.signs(seeds, shape, FIRST)
-        members = ops.where(ops.arange(self.population)[None, :, None] == 0, 0.0, members)
+        """The first population: random perturbations, after a look at x."""
+        members = draws.signs(seeds, (self.population, math.prod(x.shape[1:])), FIRST)
         none = ops.zeros_like(y)
         state = {
             "x": x,
@@ -99,8 +97,15 @@ class Evolutionary:
             "forward": none,
             "backward": none,
         }
-        fitness, state = self._ask(logits, state, members, none + self.population)
-        return self._judge(state, members, fitness)
+        z, state = queries.ask(logits, state, x[:, None], none + 1)
+        own = queries.fitness(z, y, self.targeted, self.loss)
+        counts = ops.where(own[:, 0] >= queries.HIT, 0, self.population)
+        fitness, state = self._ask(logits, state, members, counts)
+        return self._judge(
+            state,
+            ops.concatenate([members[:, :1] * 0.0, members], axis=1),
+            ops.concatenate([own, fitness], axis=1),
+        )
 
     def advance(self, logits: Logits, state: State, steps: int) -> State:
         """`steps` generations for those that are not done."""

@@ -19,12 +19,12 @@ eager_only = pytest.mark.skipif(
 
 
 def test_finds_a_planted_region():
-    """Class 1 where five values are all above 0.55: one corner in 32, by those values."""
+    """Class 1 where five values are all raised: one corner in 32, by those values."""
 
     def logits(x):
         flat = ops.reshape(x, (-1, 24))
-        least = ops.min(flat[:, 3:8], axis=1, keepdims=True)
-        return ops.concatenate([ops.zeros_like(least), least - 0.55], axis=1)
+        raised = ops.mean(ops.minimum(flat[:, 3:8], 0.6), axis=1, keepdims=True)
+        return ops.concatenate([ops.zeros_like(raised), raised - 0.59], axis=1)
 
     x = np.full((5, 4, 3, 2), 0.5, np.float32)
     attack = Evolutionary(ThreatModel("linf", 0.1), budget=1000, **QUICK)
@@ -61,6 +61,7 @@ def test_stops_at_the_first_success():
     assert result["forward"][found].max() < 500
     as_they_stand = attacked(attack, logits, x, 1 - y)
     assert as_they_stand["x"].tobytes() == x.tobytes()
+    assert as_they_stand["forward"].tolist() == [1] * 5
 
 
 def test_each_example_on_its_own_and_in_the_box():
