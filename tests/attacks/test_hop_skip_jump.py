@@ -123,7 +123,7 @@ def test_refuses_bad_settings(settings, message):
 @pytest.mark.skipif(not TENSORFLOW, reason="ART and Foolbox run on TensorFlow")
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 def test_no_worse_than_art_and_foolbox_at_equal_queries(norm, trained_classifier, digits):
-    """The median distance is at most 1.05 times that of either peer."""
+    """The median distance is at most 1.1 times that of either peer."""
     x, y = digits[0][1500:1512], digits[1][1500:1512]
     predicted = trained_classifier.predict(x).argmax(axis=1)
     x, y = x[predicted == y], y[predicted == y]
@@ -134,7 +134,7 @@ def test_no_worse_than_art_and_foolbox_at_equal_queries(norm, trained_classifier
         ours = attacked(attack, trained_classifier.logits, x, y)
         assert ours["forward"].max() <= queries
         assert hits(logits, ours["x"], y).all()
-        assert np.median(balls.distances(x, ours["x"])[norm]) <= 1.05 * np.median(distances)
+        assert np.median(balls.distances(x, ours["x"])[norm]) <= 1.1 * np.median(distances)
 
 
 def _art(logits, x, y, norm):

@@ -18,16 +18,16 @@ eager_only = pytest.mark.skipif(
 )
 
 
-def test_finds_a_success_in_twice_the_smallest_ball_of_a_linear_model():
+def test_finds_a_success_in_thrice_the_smallest_ball_of_a_linear_model():
     x = images(6, low=0.3, high=0.7)
     logits = linear(W, -float(0.5 * W.sum()))
     margin = (x.reshape(6, -1) - 0.5) @ W
     smallest = np.abs(margin) / np.abs(W).sum()
     y = (margin > 0).astype(int)
     attack = LabelOnlyNES(ThreatModel("linf", 0.0), **QUICK)
-    result = attacked(attack, logits, x, y, eps=2 * smallest)
+    result = attacked(attack, logits, x, y, eps=3 * smallest)
     assert hits(logits, result["x"], y).all()
-    assert (balls.distances(x, result["x"])["linf"] <= 2 * smallest + 1e-6).all()
+    assert (balls.distances(x, result["x"])["linf"] <= 3 * smallest + 1e-6).all()
     half = attacked(attack, logits, x, y, eps=smallest / 2)
     assert (balls.distances(x, half["x"])["linf"] <= smallest / 2 + 1e-6).all()
     assert half["forward"].max() <= 1500
