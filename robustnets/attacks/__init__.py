@@ -5,10 +5,17 @@ from robustnets.attacks.bim import BIM
 from robustnets.attacks.carlini_wagner import CarliniWagner
 from robustnets.attacks.deepfool import DeepFool
 from robustnets.attacks.dynamic_deepfool import DynamicDeepFool
+from robustnets.attacks.every_pixel import EveryPixel
+from robustnets.attacks.evolutionary import Evolutionary
 from robustnets.attacks.fgsm import FGSM
+from robustnets.attacks.hop_skip_jump import HopSkipJump
+from robustnets.attacks.label_only_nes import LabelOnlyNES
 from robustnets.attacks.lbfgs import LBFGS
+from robustnets.attacks.nes import NES
 from robustnets.attacks.noise import Noise
+from robustnets.attacks.one_pixel import OnePixel
 from robustnets.attacks.pgd import PGD
+from robustnets.attacks.starts import Starts
 
 ATTACKS: tuple[type, ...] = (
     FGSM,
@@ -19,6 +26,12 @@ ATTACKS: tuple[type, ...] = (
     DynamicDeepFool,
     LBFGS,
     Noise,
+    HopSkipJump,
+    NES,
+    LabelOnlyNES,
+    Evolutionary,
+    OnePixel,
+    EveryPixel,
 )
 
 __all__ = [
@@ -26,11 +39,18 @@ __all__ = [
     "BIM",
     "FGSM",
     "LBFGS",
+    "NES",
     "PGD",
     "Attack",
     "CarliniWagner",
     "DeepFool",
     "DynamicDeepFool",
+    "EveryPixel",
+    "Evolutionary",
+    "HopSkipJump",
+    "LabelOnlyNES",
     "LoopedAttack",
     "Noise",
+    "OnePixel",
+    "Starts",
 ]

@@ -201,6 +201,24 @@ def distances(x: np.ndarray, x_adv: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.concatenate(blocks) for name, blocks in parts.items()}
 
 
+def pixels(x: np.ndarray, x_adv: np.ndarray) -> np.ndarray:
+    """How many pixels changed at all, a pixel being all channels of one place.
+
+    Args:
+        x: float (N, H, W, C).
+        x_adv: float, the same shape.
+
+    Returns:
+        int64 (N,). What `distances` calls "l0" counts values instead.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    if x.shape != x_adv.shape:
+        raise ValueError(f"x and x_adv must have one shape, got {x.shape} and {x_adv.shape}")
+    return np.count_nonzero((x_adv != x).any(axis=-1).reshape(len(x), -1), axis=1)
+
+
 def _clip(value: Any, low: Any, high: Any) -> Any:
     # comparisons with NaN are false, so it passes; minimum and maximum may swallow it
     value = ops.where(value < low, low, value)

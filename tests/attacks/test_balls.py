@@ -91,3 +91,14 @@ def test_a_threat_model_of_another_box_is_used():
     threat = ThreatModel("linf", 1.0, low=-1, high=2)
     moved = balls.move(np.zeros((2, 3), np.float32), np.full((2, 3), -9.0, np.float32), -1, 2)
     assert ops.convert_to_numpy(moved).min() == threat.low
+
+
+def test_a_pixel_counts_once_however_many_channels_changed():
+    x = np.zeros((3, 4, 5, 2), np.float32)
+    moved = x.copy()
+    moved[1, 2, 3] = 1
+    moved[2, 0, 0, 1] = moved[2, 3, 4] = 1e-30
+    assert balls.pixels(x, moved).tolist() == [0, 1, 2]
+    assert balls.distances(x, moved)["l0"].tolist() == [0, 2, 3]
+    with pytest.raises(ValueError, match="one shape"):
+        balls.pixels(x, moved[1:])

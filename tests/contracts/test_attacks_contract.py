@@ -15,12 +15,18 @@ from robustnets.attacks import (
     BIM,
     FGSM,
     LBFGS,
+    NES,
     PGD,
     CarliniWagner,
     DeepFool,
     DynamicDeepFool,
+    EveryPixel,
+    Evolutionary,
+    HopSkipJump,
+    LabelOnlyNES,
     LoopedAttack,
     Noise,
+    OnePixel,
     balls,
 )
 from robustnets.core.threat import ThreatModel
@@ -32,7 +38,7 @@ SEEDS = np.arange(len(X), dtype=np.int32)
 DUAL = {"linf": 1, "l2": 2, "l1": np.inf}  # norm: order of the dual norm
 RADIUS = {"linf": 0.1, "l2": 0.3, "l1": 0.9, "l0": 7}  # norm: a radius that suits the images
 ROUNDING = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 0}  # l1 adds up one error for each value
-NOT_ATTACKS = {"__init__", "base", "balls", "draws", "losses"}
+NOT_ATTACKS = {"__init__", "base", "balls", "draws", "losses", "queries", "starts"}
 
 # what makes each attack quick, and further settings that must obey the contract too
 SETTINGS: dict[type, tuple[dict, ...]] = {
@@ -46,6 +52,13 @@ SETTINGS: dict[type, tuple[dict, ...]] = {
     DeepFool: ({"steps": 4}, {"steps": 4, "candidates": 2}),
     DynamicDeepFool: ({"steps": 4},),
     LBFGS: ({"steps": 5, "rounds": 2, "first": 10.0, "history": 3},),
+    HopSkipJump: ({"max_iter": 2, "max_eval": 10, "init_eval": 6, "init_size": 9},),
+    # wide samples: narrow ones make rounding errors of the logits large
+    NES: ({"budget": 20, "samples": 6, "sigma": 0.1},),
+    LabelOnlyNES: ({"budget": 50, "samples": 4, "copies": 2, "init_size": 9},),
+    Evolutionary: ({"budget": 30, "population": 10, "survivors": 3},),
+    OnePixel: ({"population": 8, "generations": 2, "pixels": 3},),
+    EveryPixel: ({"budget": 60, "block": 20},),
 }
 # those that climb a linear model's score to its optimum, and what they need for it
 CLIMBERS: dict[type, dict] = {FGSM: {}, BIM: {"steps": 4}, PGD: {"steps": 4, "random_start": False}}
@@ -81,6 +94,14 @@ every_climber = pytest.mark.parametrize(
     cases(lambda attack: (CLIMBERS[attack],) if attack in CLIMBERS else ()),
 )
 COMPILED: dict = {}
+PIXELS = (OnePixel, EveryPixel)  # whose l0 counts pixels instead of values
+
+
+def how_far(spec, x, adv):
+    """The largest distance in the norm of the threat model."""
+    if isinstance(spec, PIXELS):
+        return balls.pixels(x, adv).max()
+    return balls.distances(x, adv)[spec.threat.norm].max()
 
 
 def attacked(spec, classifier, x=X, y=Y, eps=0.1, seeds=SEEDS, eager=False):
@@ -136,10 +157,11 @@ def test_other_norms_and_goals_are_refused(attack):
 @every_attack
 def test_stays_inside_the_ball_and_the_box(attack, norm, targeted, small_classifier):
     for eps in (0.0, 1e-6, 0.3 * RADIUS[norm], 3 * RADIUS[norm], 1e4):
-        adv = attacked(attack(ThreatModel(norm, eps)), small_classifier, eps=eps)
+        spec = attack(ThreatModel(norm, eps))
+        adv = attacked(spec, small_classifier, eps=eps)
         assert adv.dtype == np.float32
         assert adv.shape == X.shape
-        assert balls.distances(X, adv)[norm].max() <= eps + ROUNDING[norm]
+        assert how_far(spec, X, adv) <= eps + ROUNDING[norm]
         assert 0 <= adv.min() <= adv.max() <= 1
         if eps == 0:
             assert adv.tobytes() == X.tobytes()
@@ -151,13 +173,13 @@ def test_stays_inside_the_ball_and_the_box(attack, norm, targeted, small_classif
 def test_pixels_rounded_to_uint8_stay_within_half_a_step(attack, norm, targeted, small_classifier):
     eps = 8 / 255 if norm != "l0" else 5
     clean = (np.round(X * 255) / 255).astype(np.float32)
-    adv = attacked(attack(ThreatModel(norm, eps)), small_classifier, clean, eps=eps)
+    spec = attack(ThreatModel(norm, eps))
+    adv = attacked(spec, small_classifier, clean, eps=eps)
     saved = np.round(adv * 255).astype(np.uint8).astype(np.float32) / 255
-    moved = balls.distances(clean, saved)
     if norm == "l0":
-        assert moved["l0"].max() <= eps
+        assert how_far(spec, clean, saved) <= eps
     else:
-        assert moved["linf"].max() <= eps + 1 / 510 + 1e-6
+        assert balls.distances(clean, saved)["linf"].max() <= eps + 1 / 510 + 1e-6
 
 
 @every_climber
@@ -238,9 +260,10 @@ def test_a_constant_model_moves_nothing_and_gives_no_nan(attack, norm, targeted,
         def logits(x):
             return ops.zeros((x.shape[0], 7)) * ops.sum(x, axis=(1, 2, 3))[:, None]
 
-    adv = attacked(attack(ThreatModel(norm, RADIUS[norm])), Constant, eps=RADIUS[norm])
+    spec = attack(ThreatModel(norm, RADIUS[norm]))
+    adv = attacked(spec, Constant, eps=RADIUS[norm])
     assert np.isfinite(adv).all()
-    assert balls.distances(X, adv)[norm].max() <= RADIUS[norm] + ROUNDING[norm]
+    assert how_far(spec, X, adv) <= RADIUS[norm] + ROUNDING[norm]
 
 
 @every_attack
@@ -251,7 +274,8 @@ def test_broken_rows_are_nan_and_the_others_are_not(attack, norm, targeted, smal
     class Broken:
         @staticmethod
         def logits(x):
-            return small_classifier.logits(x) + poison
+            # a population asks about several points of each example, one after the other
+            return small_classifier.logits(x) + np.repeat(poison, x.shape[0] // len(X), axis=0)
 
     adv = attacked(attack(ThreatModel(norm, RADIUS[norm])), Broken)
     broken = np.isnan(adv).any(axis=(1, 2, 3))
