@@ -51,7 +51,7 @@ def test_confidence_is_a_lead_in_logits(affine):
 
 def test_what_it_calls_a_success_is_one_and_the_rest_is_x(trained_classifier, digits):
     x, y = digits[0][1500:1513], digits[1][1500:1513]
-    attack = CarliniWagner(FAR, steps=10, rounds=1, first=0.3)
+    attack = CarliniWagner(FAR, steps=10, rounds=1, first=1e-3)
     found = engines.run(attack, trained_classifier, x, y)
     assert not found.success.all()
     moved = (found.x != x).any(axis=(1, 2, 3))

@@ -56,7 +56,7 @@ def test_scales_with_the_box(affine):
 
 def test_what_it_calls_a_success_is_one_and_the_rest_is_x(trained_classifier, digits):
     x, y = digits[0][1500:1513], digits[1][1500:1513]
-    found = engines.run(LBFGS(FAR, steps=10, rounds=1, first=0.3), trained_classifier, x, y)
+    found = engines.run(LBFGS(FAR, steps=10, rounds=1, first=1e-3), trained_classifier, x, y)
     assert not found.success.all()
     hit = predicted(trained_classifier, found.x) != y
     assert (found.success == hit).all()
