@@ -178,5 +178,10 @@ def check_step(step: float | None, steps: int) -> None:
     """
     if step is not None and not (math.isfinite(step) and step > 0):
         raise ValueError(f"step must be finite and > 0, got {step}")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps must be an int >= 1, got {steps!r}")
+    check_count("steps", steps)
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise ValueError unless the setting of this name is an int >= 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be an int >= 1, got {value!r}")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets.attacks import balls, losses
-from robustnets.attacks.base import State, carry_out, check, check_step, loop
+from robustnets.attacks.base import State, carry_out, check, check_count, check_step, loop
 from robustnets.core.threat import ThreatModel
 
 
@@ -28,6 +28,7 @@ class BIM:
         stop_at_boundary: stop each example at the first iterate that is a success, instead
             of taking all steps.
         targeted: descend towards given classes instead of climbing away from the label.
+        expectation: passes averaged in each gradient, for a model that draws at random.
 
     Raises:
         ValueError: naming the setting.
@@ -45,9 +46,11 @@ class BIM:
     steps: int = 10
     stop_at_boundary: bool = False
     targeted: bool = False
+    expectation: int = 1
 
     def __post_init__(self) -> None:
         check(self)
+        check_count("expectation", self.expectation)
         check_step(self.step, self.steps)
         if not isinstance(self.stop_at_boundary, bool):
             raise ValueError(f"stop_at_boundary must be a bool, got {self.stop_at_boundary!r}")
@@ -86,7 +89,7 @@ class BIM:
 
     def done(self, state: State) -> Any:
         """Those that took all steps, or stopped at the boundary."""
-        return ops.logical_or(state["hit"], state["backward"] >= self.steps)
+        return ops.logical_or(state["hit"], state["backward"] >= self.steps * self.expectation)
 
     def result(self, state: State) -> State:
         """The iterates as they stand."""
@@ -96,18 +99,21 @@ class BIM:
         x, at, norm = state["x"], state["at"], self.threat.norm
         low, high = self.threat.low, self.threat.high
         going = ops.logical_not(self.done(state))
-        _, hit, gradient = losses.ascent(logits, at, state["y"], self.targeted)
+        _, hit, gradient = losses.ascent(
+            logits, at, state["y"], self.targeted, expectation=self.expectation
+        )
         if not self.stop_at_boundary:
             hit = state["hit"]
         length = state["eps"] / self.steps if self.step is None else self.step
         length = balls.per_example(length * ops.ones_like(state["eps"]), x)
         stepped = balls.move(at, length * balls.steepest(gradient, norm), low, high)
         moved = balls.move(x, balls.project(stepped - x, norm, state["eps"]), low, high)
+        asked = self.expectation * ops.cast(going, "int32")
         moves = ops.logical_and(going, ops.logical_not(hit))
         return {
             **state,
             "at": ops.where(balls.per_example(moves, x), moved, at),
             "hit": ops.logical_or(state["hit"], ops.logical_and(going, hit)),
-            "forward": state["forward"] + ops.cast(going, "int32"),
-            "backward": state["backward"] + ops.cast(going, "int32"),
+            "forward": state["forward"] + asked,
+            "backward": state["backward"] + asked,
         }

@@ -72,31 +72,50 @@ def is_hit(logits: Any, y: Any, targeted: bool) -> Any:
 
 
 def standing(
-    logits: Callable[[Any], Any], x: Any, y: Any, targeted: bool, loss: str = "cross_entropy"
+    logits: Callable[[Any], Any],
+    x: Any,
+    y: Any,
+    targeted: bool,
+    loss: str = "cross_entropy",
+    expectation: int = 1,
 ) -> tuple[Any, Any]:
     """`ascent` without the gradient: the value and whether it is a hit."""
-    z = logits(x)
-    return (-1.0 if targeted else 1.0) * LOSSES[loss](z, y), is_hit(z, y, targeted)
+    if expectation == 1:
+        z = logits(x)
+        return (-1.0 if targeted else 1.0) * LOSSES[loss](z, y), is_hit(z, y, targeted)
+    z = logits(ops.repeat(x, expectation, axis=0))
+    each = (-1.0 if targeted else 1.0) * LOSSES[loss](z, ops.repeat(y, expectation))
+    z = ops.reshape(ops.softmax(z, axis=-1), (-1, expectation, z.shape[-1]))
+    value = ops.mean(ops.reshape(each, (-1, expectation)), axis=1)
+    return value, is_hit(ops.mean(z, axis=1), y, targeted)
 
 
 def ascent(
-    logits: Callable[[Any], Any], x: Any, y: Any, targeted: bool, loss: str = "cross_entropy"
+    logits: Callable[[Any], Any],
+    x: Any,
+    y: Any,
+    targeted: bool,
+    loss: str = "cross_entropy",
+    expectation: int = 1,
 ) -> tuple[Any, Any, Any]:
     """What the attacker wants more of: -loss if targeted, else the loss.
 
     Args:
-        logits: float32 (N, H, W, C) -> float32 (N, K), traceable.
+        logits: float32 (M, H, W, C) -> float32 (M, K), traceable, for any M.
         x: float32 (N, ...).
         y: int (N,), true labels, or the classes to reach.
         targeted: which of the two y is.
         loss: a name in `LOSSES`.
+        expectation: how many times each example is asked, side by side in one batch. Losses
+            and gradients are averaged, and so are the probabilities that decide on a hit:
+            for a model that draws at random (Athalye et al. 2018, arXiv:1802.00420, sec. 4.2).
 
     Returns:
         float32 (N,), the value; bool (N,), see `is_hit`; float32 (N, ...), the gradient,
         whose rows are NaN where the value is not a finite number.
     """
     (value, hit), gradient = backend.value_and_grad(
-        lambda inputs: standing(logits, inputs, y, targeted, loss), aux=True
+        lambda inputs: standing(logits, inputs, y, targeted, loss, expectation), aux=True
     )(x)
     # a dead unit can hide NaN logits from the gradient
     return value, hit, ops.where(balls.per_example(ops.isfinite(value), x), gradient, float("nan"))

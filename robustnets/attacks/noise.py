@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets.attacks import balls, draws, losses
-from robustnets.attacks.base import State, carry_out, check, loop
+from robustnets.attacks.base import State, carry_out, check, check_count, loop
 from robustnets.core.threat import ThreatModel
 
 KINDS = {  # kind of noise: the norms that it is made for
@@ -60,8 +60,7 @@ class Noise:
             raise ValueError(
                 f"kind must be one of {', '.join(able)} in {self.threat.norm}, got {self.kind!r}"
             )
-        if isinstance(self.draws, bool) or not isinstance(self.draws, int) or self.draws < 1:
-            raise ValueError(f"draws must be an int >= 1, got {self.draws!r}")
+        check_count("draws", self.draws)
 
     @property
     def early(self) -> bool:

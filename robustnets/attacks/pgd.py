@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets.attacks import balls, losses
-from robustnets.attacks.base import State, carry_out, check, check_step, loop
+from robustnets.attacks.base import State, carry_out, check, check_count, check_step, loop
 from robustnets.core.threat import ThreatModel
 
 SPARSITY = 0.01  # share of the values that one l1 step moves
@@ -35,6 +35,7 @@ class PGD:
         stop_early: stop each example at its first success, instead of looking for the
             worst iterate.
         targeted: descend towards given classes instead of climbing away from the label.
+        expectation: passes averaged in each gradient, for a model that draws at random.
 
     Raises:
         ValueError: naming the setting.
@@ -55,19 +56,18 @@ class PGD:
     loss: str = "cross_entropy"
     stop_early: bool = False
     targeted: bool = False
+    expectation: int = 1
 
     def __post_init__(self) -> None:
         check(self)
+        check_count("expectation", self.expectation)
         check_step(self.step, self.steps)
         for name in ("random_start", "stop_early"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be a bool, got {getattr(self, name)!r}")
-        if isinstance(self.restarts, bool) or not isinstance(self.restarts, int):
-            raise ValueError(f"restarts must be an int, got {self.restarts!r}")
-        if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
-            raise ValueError(
-                f"restarts must be >= 1, and 1 without random_start, got {self.restarts}"
-            )
+        check_count("restarts", self.restarts)
+        if self.restarts > 1 and not self.random_start:
+            raise ValueError(f"restarts must be 1 without random_start, got {self.restarts}")
         if self.loss not in losses.LOSSES:
             raise ValueError(f"loss must be one of {', '.join(losses.LOSSES)}, got {self.loss!r}")
 
@@ -123,12 +123,12 @@ class PGD:
         }
 
     def _step(self, logits, state):
-        at, y = state["at"], state["y"]
+        at, y, n = state["at"], state["y"], self.expectation
         going = ops.logical_not(self.done(state))
         last = state["taken"] >= self.steps  # asked about, but not moved any more
         value, hit, moved = ops.cond(
             ops.all(ops.logical_or(last, ops.logical_not(going))),
-            lambda: (*losses.standing(logits, at, y, self.targeted, self.loss), at),
+            lambda: (*losses.standing(logits, at, y, self.targeted, self.loss, n), at),
             lambda: self._moved(logits, state),
         )
         worse = ops.where(hit == state["hit"], value > state["value"], hit)
@@ -144,8 +144,8 @@ class PGD:
             "at": moved,
             "taken": ops.where(last, 0, state["taken"] + 1),
             "restart": state["restart"] + ops.cast(ends, "int32"),
-            "forward": state["forward"] + ops.cast(going, "int32"),
-            "backward": state["backward"] + ops.cast(going, "int32") - ops.cast(ends, "int32"),
+            "forward": state["forward"] + n * ops.cast(going, "int32"),
+            "backward": state["backward"] + n * ops.cast(ops.logical_xor(going, ends), "int32"),
         }
         if self.restarts > 1:
             rows = balls.per_example(ends, at)
@@ -157,7 +157,9 @@ class PGD:
     def _moved(self, logits, state):
         x, at, eps = state["x"], state["at"], state["eps"]
         norm, low, high = self.threat.norm, self.threat.low, self.threat.high
-        value, hit, gradient = losses.ascent(logits, at, state["y"], self.targeted, self.loss)
+        value, hit, gradient = losses.ascent(
+            logits, at, state["y"], self.targeted, self.loss, self.expectation
+        )
         if norm == "l1":
             direction = _sparse(gradient, at, low, high)
         else:

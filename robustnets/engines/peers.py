@@ -56,12 +56,18 @@ def logits_function(classifier: Classifier) -> Callable[[Any], Any]:
 def takes_their_steps(attack: Any) -> bool:
     """Whether ART and CleverHans can do what a BIM or PGD asks for.
 
-    Both take all steps with all examples, both keep the last iterate, and neither steps
-    through an l1 ball (ART moves one value and rescales, CleverHans refuses).
+    Both take all steps with all examples and ask once in each, both keep the last iterate,
+    and neither steps through an l1 ball (ART moves one value and rescales, CleverHans
+    refuses).
     """
     if type(attack) is BIM:
-        return not attack.stop_at_boundary
-    return type(attack) is PGD and not attack.stop_early and attack.threat.norm in ("linf", "l2")
+        return not attack.stop_at_boundary and attack.expectation == 1
+    return (
+        type(attack) is PGD
+        and not attack.stop_early
+        and attack.expectation == 1
+        and attack.threat.norm in ("linf", "l2")
+    )
 
 
 def step_length(attack: BIM | PGD) -> float:

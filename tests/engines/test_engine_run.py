@@ -46,13 +46,20 @@ def test_one_trace_serves_all_radii_and_calls(batch):
 
     classifier = Counting(dense_classifier(7).model)
     for eps in (0.0, 0.1, 0.2, 0.1):
-        run(FGSM(ThreatModel("linf", eps)), classifier, *batch, batch_size=4)
-    assert classifier.traces == 1
+        run(FGSM(ThreatModel("linf", eps)), classifier, *batch, batch_size=4, attack_wrong=True)
+    assert classifier.traces == 2, "the attack, and the prediction that verifies it"
 
 
 def test_progress_counts_examples(small_classifier, batch):
     seen = []
-    run(LINF, small_classifier, *batch, batch_size=4, progress=lambda *a: seen.append(a))
+    run(
+        LINF,
+        small_classifier,
+        *batch,
+        batch_size=4,
+        attack_wrong=True,
+        progress=lambda *a: seen.append(a),
+    )
     assert seen == [(4, 9), (8, 9), (9, 9)]
 
 
@@ -83,9 +90,12 @@ def test_bad_arguments_are_named(change, message, small_classifier):
 
 def test_an_attack_that_a_peer_lacks_names_the_engine_that_has_it(small_classifier, batch):
     class Homemade:
-        threat, targeted, passes, perturb = LINF.threat, False, (1, 1), LINF.perturb
+        threat, targeted, minimal = LINF.threat, False, False
+        passes, perturb = (1, 1), LINF.perturb
 
-    with pytest.raises(ValueError, match="cannot carry out Homemade; use one of: native"):
+    with pytest.raises(
+        ValueError, match="cannot carry out Homemade with these settings; use one of: native"
+    ):
         run(Homemade(), small_classifier, *batch, engine="art")
 
 
