@@ -103,7 +103,7 @@ def test_the_attack_works_and_steps_have_full_length(engine, trained_classifier,
 @pytest.mark.parametrize("engine", PEERS)
 def test_tiny_gradients_still_give_full_l2_steps(engine, digits):
     """A loss gradient far below 1e-6 has a direction; the peers alone would lose it."""
-    from conftest import dense_classifier
+    from tiny_models import dense_classifier
 
     x = digits[0][:9]
     classifier = dense_classifier(4, 3, shape=x.shape[1:], seed=5)
@@ -127,7 +127,7 @@ def test_weights_that_are_not_finite_are_refused_by_native(digits):
 
 
 def _refuses_broken_weights(engine, digits):
-    from conftest import dense_classifier
+    from tiny_models import dense_classifier
 
     x, y = digits[0][:5], digits[1][:5]
     classifier = dense_classifier(4, 10, shape=x.shape[1:])

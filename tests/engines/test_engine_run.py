@@ -35,7 +35,7 @@ def test_batch_size_does_not_matter(norm, small_classifier, batch):
 
 
 def test_one_trace_serves_all_radii_and_calls(batch):
-    from conftest import dense_classifier
+    from tiny_models import dense_classifier
 
     class Counting(type(dense_classifier(7))):
         traces = 0
