@@ -62,7 +62,7 @@ def held_out(digits):
 @pytest.mark.parametrize("trace", [0.0, 1e99])
 def test_every_example_gets_its_own_work_whatever_the_batch(size, trace, monkeypatch):
     """With and without smaller batches at the tail, rows find their way home."""
-    from conftest import dense_classifier
+    from tiny_models import dense_classifier
 
     monkeypatch.setattr(pool, "TRACE", trace)
     rng = np.random.default_rng(size)
@@ -101,7 +101,7 @@ def test_compaction_does_not_change_results(attack, trained_classifier, held_out
 
 
 def test_a_second_run_traces_nothing(held_out):
-    from conftest import dense_classifier
+    from tiny_models import dense_classifier
 
     class Counting(type(dense_classifier(7))):
         traces = 0
