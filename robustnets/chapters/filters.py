@@ -352,7 +352,7 @@ def _white_box(r: _Results):
     marks = [
         _mark(f"PCA {count}", r.of("pca", count, knowledge), f"PCA, {knowledge}")
         for knowledge in ("gray-box", "white-box")
-        for count in r.counts("pca")
+        for count in r.counts("pca")[1:]  # the first keeps everything: it is the bare network
     ]
     marks.append(_mark("no filter", r.bare, "no filter"))
     trade_off = Figure(
@@ -400,7 +400,7 @@ def _verdict(r: _Results) -> str:
         )
         lines.append(
             f"- {count} components: the filter lowers success by {100 * gray.estimate:.1f} points "
-            f"gray-box, and white-box by {common.points_text(white, 1)} points."
+            f"gray-box, and by {common.percent_text(white).replace(' %', '', 1)} points white-box."
         )
     return (
         "A gray-box number says how well examples *transfer* from the bare network to the "

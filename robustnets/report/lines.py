@@ -207,6 +207,7 @@ def _draw(ax: "Axes", panel: Panel, looks: dict[str, int]) -> dict[str, Any]:
         ax.set_xscale("log")
     if panel.y_log:
         ax.set_yscale("log")
+        ax.margins(y=0.12)  # room for the label of a threshold at the top
     if panel.percent:
         style.rates_axis(ax.yaxis)
         if not panel.y_log:

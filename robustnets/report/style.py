@@ -153,7 +153,7 @@ def name_axes(ax: "Axes", x_label: str, y_label: str, title: str | None = None) 
 
 def rates_axis(axis: Any) -> None:
     """Show fractions on an axis as percent, every number with as many decimals as any needs."""
-    from matplotlib.ticker import Formatter
+    from matplotlib.ticker import Formatter, LogLocator, NullFormatter
 
     class Rates(Formatter):
         def __call__(self, x: float, pos: int | None = None) -> str:
@@ -165,6 +165,10 @@ def rates_axis(axis: Any) -> None:
             return [f"{tick:.{digits}f}%".replace("-", "\N{MINUS SIGN}") for tick in ticks]
 
     axis.set_major_formatter(Rates())
+    if axis.get_scale() == "log":
+        # powers of ten alone say too little about rates, and all minor ticks too much
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _all_exact(values: Sequence[float], digits: int) -> bool:
