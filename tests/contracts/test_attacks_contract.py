@@ -94,6 +94,7 @@ every_climber = pytest.mark.parametrize(
     cases(lambda attack: (CLIMBERS[attack],) if attack in CLIMBERS else ()),
 )
 COMPILED: dict = {}
+NEED_STARTS = (HopSkipJump, LabelOnlyNES)  # targeted ones, which draws seldom give
 PIXELS = (OnePixel, EveryPixel)  # whose l0 counts pixels instead of values
 
 
@@ -156,16 +157,19 @@ def test_other_norms_and_goals_are_refused(attack):
 
 @every_attack
 def test_stays_inside_the_ball_and_the_box(attack, norm, targeted, small_classifier):
+    # nothing is a success as it stands, so that there is something to do
+    y = small_classifier.predict(X).argmax(axis=1).astype(np.int32)
+    y = (y + targeted) % small_classifier.classes
     for eps in (0.0, 1e-6, 0.3 * RADIUS[norm], 3 * RADIUS[norm], 1e4):
         spec = attack(ThreatModel(norm, eps))
-        adv = attacked(spec, small_classifier, eps=eps)
+        adv = attacked(spec, small_classifier, y=y, eps=eps)
         assert adv.dtype == np.float32
         assert adv.shape == X.shape
         assert how_far(spec, X, adv) <= eps + ROUNDING[norm]
         assert 0 <= adv.min() <= adv.max() <= 1
         if eps == 0:
             assert adv.tobytes() == X.tobytes()
-        elif norm != "l0" or eps >= 1:
+        elif eps >= 1e4 and not (targeted and isinstance(spec, NEED_STARTS)):
             assert (adv != X).any()
 
 
@@ -268,14 +272,14 @@ def test_a_constant_model_moves_nothing_and_gives_no_nan(attack, norm, targeted,
 
 @every_attack
 def test_broken_rows_are_nan_and_the_others_are_not(attack, norm, targeted, small_classifier):
-    poison = np.zeros((len(X), 1), np.float32)
-    poison[2] = np.nan
+    poisoned = np.arange(len(X))[:, None] == 2
 
     class Broken:
         @staticmethod
         def logits(x):
             # a population asks about several points of each example, one after the other
-            return small_classifier.logits(x) + np.repeat(poison, x.shape[0] // len(X), axis=0)
+            rows = np.repeat(poisoned, x.shape[0] // len(X), axis=0)
+            return ops.where(rows, np.float32(np.nan), small_classifier.logits(x))
 
     adv = attacked(attack(ThreatModel(norm, RADIUS[norm])), Broken)
     broken = np.isnan(adv).any(axis=(1, 2, 3))
