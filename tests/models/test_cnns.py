@@ -78,5 +78,5 @@ def test_saved_and_loaded(build, tmp_path):
 
 @builders
 def test_too_small_an_image_is_refused(build):
-    with pytest.raises(ValueError, match="negative dimension|Computed output size"):
+    with pytest.raises(ValueError, match=r"negative dimension|Computed output size"):
         build((9, 9, 1), 10, seed=0)
