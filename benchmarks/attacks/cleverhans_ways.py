@@ -17,8 +17,8 @@ CARLINI_WAGNER = (
         "for var in self.optimizer.variables[:1] + self.optimizer.variables[2:]:",
     ),
     # one constant per example: (N, H, W, C) times (N,) is a sum over pairs of examples
-    ("const = tf.ones(shape) * self.initial_const", "const = tf.ones(shape[:1]) * self.initial_const"),
-)  # fmt: skip
+    ("const = tf.ones(shape) *", "const = tf.ones(shape[:1]) *"),
+)
 SPSA = (
     ("super(SPSAAdam, self).__init__(lr=lr)", "super().__init__(learning_rate=lr)"),
     ("self.lr *", "self.learning_rate *"),

@@ -46,21 +46,34 @@ class Bare:
     def seconds(
         self, forward: float, both: float, passes: tuple[int, int], all_steps: bool
     ) -> float:
-        """What an attack's passes cost at least.
+        """What an attack's passes cost at least, see `least`.
 
         Args:
             forward, both: seconds of `CALLS` calls of each.
             passes: (forward, backward) of all examples together.
-            all_steps: count a forward and a backward pass for each backward one, and no more:
-                the passes that only look at the result are the attack's own.
+            all_steps: whether the attack runs all its steps.
         """
-        asked, pulled = passes
         one, pair = forward / CALLS / self.queries, both / CALLS / self.batch
-        if all_steps:
-            return pulled * pair
-        together = min(asked, pulled)
-        alone = max(pair - one, 0.0)  # a backward pass that shares its forward one
-        return together * pair + (asked - together) * one + (pulled - together) * alone
+        return least(one, pair, passes, all_steps)
+
+
+def least(forward: float, both: float, passes: tuple[int, int], all_steps: bool) -> float:
+    """Seconds of so many passes.
+
+    Args:
+        forward: seconds of a forward pass of one example in a batch.
+        both: seconds of a forward and the backward pass that belongs to it.
+        passes: (forward, backward) of all examples together.
+        all_steps: count a forward and a backward pass for each backward one and no more: the
+            passes that only look at the result are the attack's own.
+    """
+    asked, pulled = passes
+    if all_steps:
+        return pulled * both
+    together = min(asked, pulled)
+    # several backward passes may share a forward one
+    backward = max(both - forward, 0.0)
+    return together * both + (asked - together) * forward + (pulled - together) * backward
 
 
 def _in_a_row(call: Callable[[], Any]) -> Callable[[], None]:

@@ -1,7 +1,6 @@
 """Measures one row: all sides in one process, in turn, beside the floor."""
 
 import contextlib
-import gc
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -64,7 +63,7 @@ class _Runner:
 
     def side(self, floor: Callable[[tuple[int, int], bool], float]) -> Side:
         """What there is to say about it."""
-        every = self.name == NATIVE and self.row.floor or self.peer.floor
+        every = self.row.floor if self.name == NATIVE else self.peer.floor
         shared = {"name": self.name, "n": self.n, "bar": self.peer.bar, "all_steps": every}
         if self.failed or self.found is None or self.way is None:
             failed = self.failed or "no call"
@@ -101,7 +100,7 @@ def measure(
         if on_tensorflow or peer.make is None
     ]
     batch = min(row.batch, len(target.x), row.n)
-    queries = min(row.queries or batch, batch * (row.queries or 0) // row.batch or batch)
+    queries = batch * row.block
     bare = {
         name: Bare(target.classifier, target.x[:batch], target.y[:batch], queries, xla)
         for name, xla in (("graph", False), ("XLA", True))
@@ -127,7 +126,6 @@ def measure(
         )
 
     sides = tuple(runner.side(floor) for runner in runners)
-    gc.collect()
     say(f"{row.name}, {scale.job} examples from a cold start")
     job = _job(row, target, scale.job) if row.job else None
     described = backend.describe()

@@ -90,9 +90,7 @@ def victim(
     model = keras.models.load_model(path, compile=False, safe_mode=True)
     right = Classifier(model).predict(test.x).argmax(axis=1) == test.y
     # another Classifier, so that the first attack on it meets nothing that is compiled
-    return Victim(
-        Classifier(model), test.x[right], test.y[right], float(right.mean()), source
-    )
+    return Victim(Classifier(model), test.x[right], test.y[right], float(right.mean()), source)
 
 
 def _trained(network, train, test, scale):

@@ -25,8 +25,6 @@ from robustnets.core.threat import ThreatModel
 from robustnets.models import Classifier
 
 NATIVE = "native"
-TITLES = {"fc": "FC", "m": "M", "c": "C"}
-FLOOR_BAR = 1.15  # times the bare passes, for attacks that run all their steps
 
 Maker = Callable[[Classifier, Any, int], Way]
 
@@ -72,7 +70,7 @@ class Row:
         from_noise: leave out the class that the network gives to noise, from which
             HopSkipJump starts.
         quick: settings of the attacks for a quick look.
-        queries: rows of a batch in one forward pass, where more than `batch`.
+        block: points of one example that are asked about at once.
     """
 
     name: str
@@ -87,7 +85,7 @@ class Row:
     job: bool = False
     from_noise: bool = False
     quick: dict[str, Any] = field(default_factory=dict)
-    queries: int | None = None
+    block: int = 1
 
     def at(self, scale: Scale) -> "Row":
         """The row at a scale."""
@@ -161,7 +159,7 @@ def _hop_skip_jump(network, batch, n, settings, peers, name, **more):
     return Row(
         f"{name}-{network}", "HopSkipJump", title, network, attack, batch, n, peers,
         from_noise=True, quick={"max_iter": 2, "max_eval": 20, "init_eval": 10},
-        queries=batch * attack.block, **more,
+        block=attack.block, **more,
     )  # fmt: skip
 
 
@@ -195,11 +193,10 @@ def _nes(name, title, eps):
     return Row(
         name, "NES", title, "m", attack, 20, 20,
         {"CleverHans SPSA, repaired": Peer(cleverhans.spsa, 1.5, heavy=True)},
-        quick={"budget": 3 * 129}, queries=20 * 128,
+        quick={"budget": 3 * 129}, block=128,
     )  # fmt: skip
 
 
-_BUDGET = 400 * 101
 _ONE_PIXEL = OnePixel(ThreatModel("l0", 1), pixels=1, population=400, generations=100)
 _PGD_C = _pgd("c", 250, 500, 2 / 255, 2.0, 1.0, 2.0, job=True)
 
@@ -218,16 +215,17 @@ ROWS = {
             floor=False,
         ),
         *(
-            Row(
-                f"{name}-c", "PGD", title, "c", attack, 250, 500, floor=True, quick={"steps": 4}
-            )
+            Row(f"{name}-c", "PGD", title, "c", attack, 250, 500, floor=True, quick={"steps": 4})
             for name, title, attack in (
-                ("bim", "BIM-40 linf, all steps",
-                 BIM(ThreatModel("linf", 2 / 255), steps=40, stop_at_boundary=False)),
+                (
+                    "bim",
+                    "BIM-40 linf, all steps",
+                    BIM(ThreatModel("linf", 2 / 255), steps=40, stop_at_boundary=False),
+                ),
                 ("pgd-l2", "PGD-40 l2", PGD(ThreatModel("l2", 0.25), steps=40)),
                 ("pgd-l1", "PGD-40 l1", PGD(ThreatModel("l1", 5.0), steps=40)),
             )
-        ),  # fmt: skip
+        ),
         _deepfool("fc", 200, 40.0, 10.0, False, job=True),
         _deepfool("m", 200, 10.0, 2.5, True, job=True),
         _deepfool("c", 200, 40.0, 3.0, True, job=True),
@@ -244,13 +242,21 @@ ROWS = {
         _nes("nes-m", "NES linf 0.1, until fooled", 0.1),
         _nes("nes-spent-m", "NES linf 0.001, the whole budget", 0.001),
         Row(
-            "one-pixel-c", "One pixel", "One Pixel, 400 members, 100 generations", "c",
-            _ONE_PIXEL, 10, 10,
+            "one-pixel-c",
+            "One pixel",
+            "One Pixel, 400 members, 100 generations",
+            "c",
+            _ONE_PIXEL,
+            10,
+            10,
             {
-                "native, every pixel": Peer(None, attack=EveryPixel(ThreatModel("l0", 1), pixels=1)),
+                "native, every pixel": Peer(
+                    None, attack=EveryPixel(ThreatModel("l0", 1), pixels=1)
+                ),
                 "ART": Peer(art.one_pixel, 1.3, heavy=True),
             },
-            quick={"generations": 2, "levels": 2, "budget": _BUDGET}, queries=500,
+            quick={"generations": 1, "budget": 801},
+            block=50,
         ),
     )
-}  # fmt: skip
+}
