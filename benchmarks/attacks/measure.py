@@ -1,6 +1,7 @@
 """Measures one row: all sides in one process, in turn, beside the floor."""
 
 import contextlib
+import importlib.metadata
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -129,7 +130,8 @@ def measure(
     say(f"{row.name}, {scale.job} examples from a cold start")
     job = _job(row, target, scale.job) if row.job else None
     described = backend.describe()
-    packages = ["keras", "numpy", "adversarial-robustness-toolbox", "cleverhans", "foolbox"]
+    wanted = ("keras", "numpy", "adversarial-robustness-toolbox", "cleverhans", "foolbox")
+    packages = [name for name in wanted if _installed(name)]  # Foolbox comes with an extra
     facts = {
         "backend": backend.name(),
         "device": described["device"],
@@ -147,6 +149,14 @@ def measure(
         row.name, row.family, row.title, row.network, row.batch, row.attack.threat.norm,
         row.attack.minimal, sides, job, facts,
     )  # fmt: skip
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _to_attack(row: Row, target: Victim) -> Victim:

@@ -1,5 +1,6 @@
 """The sections of the page, from all rows that are kept."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def sections(folder: Path) -> tuple[Section, ...]:
     out = [_family(name, [r for r in kept if r.family == name]) for name in families]
     if out:
         first = out[0]
-        out[0] = Section(first.title, (Text(TEXT), *first.blocks))
+        out[0] = Section(first.title, (Text(TEXT), Text(summary(kept)), *first.blocks))
     jax = load(folder, "jax")
     if jax:
         out.append(_jax(jax, {result.name: result for result in kept}))
@@ -65,6 +66,27 @@ def times(folder: Path) -> list[tuple[str, str, int, float]]:
         if not side.failed
         for i, seconds in enumerate([side.first, *side.seconds])
     ]
+
+
+def summary(results: Sequence[Result]) -> str:
+    """How many bars are reached, and which are not, with what was measured."""
+    judged = [(r, side, verdict(r, side)) for r in results for side in r.sides]
+    judged = [entry for entry in judged if entry[2] is not None]
+    missed = []
+    for result, side, word in judged:
+        if word is None or word.text == "yes":
+            continue
+        if side.all_steps:
+            said = (
+                f"{side.name}, {side.best * side.n / (side.floor or math.nan):.2f} times the floor"
+            )
+        elif word.text == "weaker":
+            said = f"weaker than {side.name}"
+        else:
+            said = f"{side.name}, {result.ratio(side) or 0:.2f} of {side.bar:g}"
+        missed.append(f"`{result.name}` ({said})")
+    out = f"**Bars**: {len(judged) - len(missed)} of {len(judged)} are reached."
+    return f"{out} Not reached: {', '.join(missed)}." if missed else out
 
 
 def verdict(result: Result, side: Side) -> Word | None:

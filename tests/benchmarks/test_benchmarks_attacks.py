@@ -97,6 +97,19 @@ def test_a_bar_is_reached_by_speed_and_strength(native, peer, minimal, word):
     assert (verdict and verdict.text) == word
 
 
+def test_the_summary_names_what_is_missing():
+    found = result(peer={"bar": 20.0})
+    assert page.summary([found]) == (
+        "**Bars**: 0 of 1 are reached. Not reached: `pgd-fc` (ART, 18.00 of 20)."
+    )
+    slow = result({"floor": 0.5, "all_steps": True})
+    assert "1 of 2 are reached. Not reached: `pgd-fc` (native, 2.00 times the floor)" in (
+        page.summary([slow])
+    )
+    weak = replace(found, sides=(replace(found.sides[0], success=0.1), found.sides[1]))
+    assert "(weaker than ART)" in page.summary([weak])
+
+
 def test_times_are_the_best_of_the_warm_calls():
     ours, theirs = result().sides
     assert (ours.best, ours.cold) == (0.1, 2.0)
