@@ -133,8 +133,11 @@ def _deepfool(network, n, art_bar, foolbox_bar, heavy, **more):
     )  # fmt: skip
 
 
-def _carlini_wagner(network, n, bars, heavy, rounds=1, first=10.0, name="cw", **more):
-    attack = CarliniWagner(ThreatModel("l2", 100.0), steps=100, rounds=rounds, first=first)
+def _carlini_wagner(network, n, bars, heavy, first, rounds=1, name="cw", **more):
+    # at the customary rate of 0.01 a hundred steps do not get far from pixels of 0 and 1
+    attack = CarliniWagner(
+        ThreatModel("l2", 100.0), steps=100, rounds=rounds, rate=0.1, first=first
+    )
     art_bar, cleverhans_bar, foolbox_bar = bars
     peers = {
         "native, all steps": Peer(None, attack=replace(attack, abort_early=False), floor=True),
@@ -229,9 +232,9 @@ ROWS = {
         _deepfool("fc", 200, 40.0, 10.0, False, job=True),
         _deepfool("m", 200, 10.0, 2.5, True, job=True),
         _deepfool("c", 200, 40.0, 3.0, True, job=True),
-        _carlini_wagner("fc", 200, (80.0, 12.0, 7.0), False, job=True),
-        _carlini_wagner("m", 100, (25.0, 1.2, 1.6), True),
-        _carlini_wagner("fc", 100, (None,) * 3, True, rounds=5, first=0.1, name="cw-search"),
+        _carlini_wagner("fc", 200, (80.0, 12.0, 7.0), False, 2.0, job=True),
+        _carlini_wagner("m", 100, (25.0, 1.2, 1.6), True, 5.0),
+        _carlini_wagner("fc", 100, (None,) * 3, True, 0.1, rounds=5, name="cw-search"),
         _fast_jump("fc", 80.0, 40.0, job=True),
         _fast_jump("m", 3.0, 3.0),
         _full_jump("fc", 50, 20.0),
