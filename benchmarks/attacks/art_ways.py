@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.attacks.ways import Way, counted_logits
 from robustnets.engines.art import import_art
+from robustnets.engines.peers import step_length
 from robustnets.models import Classifier
 
 ORDERS = {"linf": np.inf, "l2": 2}
@@ -25,7 +26,7 @@ def pgd(classifier: Classifier, attack: Any, batch: int) -> Way:
             estimator,
             norm=ORDERS[attack.threat.norm],
             eps=attack.threat.eps,
-            eps_step=2.5 * attack.threat.eps / attack.steps,
+            eps_step=step_length(attack),
             max_iter=attack.steps,
             num_random_init=1,
             batch_size=batch,

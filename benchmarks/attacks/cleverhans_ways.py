@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.attacks.ways import Way, counted_logits, in_parts
+from robustnets.engines.peers import step_length
 from robustnets.models import Classifier
 
 # (what stands in its source, what has to stand there)
@@ -55,7 +56,7 @@ def pgd(classifier: Classifier, attack: Any, batch: int) -> Way:
             logits,
             tf.constant(x),
             eps,
-            2.5 * eps / attack.steps,
+            step_length(attack),
             attack.steps,
             np.inf if attack.threat.norm == "linf" else 2,
             clip_min=attack.threat.low,

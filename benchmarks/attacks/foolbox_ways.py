@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.attacks.ways import Way, counted_logits, in_parts
+from robustnets.engines.peers import step_length
 from robustnets.models import Classifier
 
 
@@ -13,7 +14,7 @@ def pgd(classifier: Classifier, attack: Any, batch: int, eager: bool = False) ->
     from foolbox.attacks import LinfProjectedGradientDescentAttack
 
     method = LinfProjectedGradientDescentAttack(
-        abs_stepsize=2.5 * attack.threat.eps / attack.steps, steps=attack.steps
+        abs_stepsize=step_length(attack), steps=attack.steps
     )
     return _way(classifier, attack, batch, method, attack.threat.eps, eager)
 

@@ -201,6 +201,7 @@ def _nes(name, title, eps):
 
 
 _ONE_PIXEL = OnePixel(ThreatModel("l0", 1), pixels=1, population=400, generations=100)
+_EARLY = PGD(ThreatModel("linf", 8 / 255), step=2 / 255, steps=40, stop_early=True)
 _PGD_C = _pgd("c", 250, 500, 2 / 255, 2.0, 1.0, 2.0, job=True)
 
 ROWS = {
@@ -209,11 +210,12 @@ ROWS = {
         _pgd("fc", 500, 1000, 0.03, 8.0, 3.0, 5.0, job=True),
         _pgd("m", 250, 500, 0.1, 1.8, 1.0, 1.8, job=True),
         _PGD_C,
+        # the customary radius and step for CIFAR-10, at which an undefended network is soon fooled
         replace(
             _PGD_C,
             name="pgd-early-c",
-            title=_PGD_C.title + ", each stopped once it is fooled",
-            attack=replace(_PGD_C.attack, stop_early=True),
+            title="PGD-40 linf 8/255, step 2/255, each stopped once it is fooled",
+            attack=_EARLY,
             peers={k: replace(p, bar=p.bar and 10.0) for k, p in _PGD_C.peers.items()},
             floor=False,
         ),
@@ -242,7 +244,7 @@ ROWS = {
         _full_jump("c", 5, 1.1),
         _lbfgs("m"),
         _lbfgs("c"),
-        _nes("nes-m", "NES linf 0.1, until fooled", 0.1),
+        _nes("nes-m", "NES linf 0.2, until fooled", 0.2),
         _nes("nes-spent-m", "NES linf 0.001, the whole budget", 0.001),
         Row(
             "one-pixel-c",
