@@ -13,6 +13,7 @@ What is worked around, always towards what the spec asks for:
 - its PGD has the last iterate of the last successful restart, not the worst iterate: left so,
   and counted by its steps, without the passes that it spends on its own logs;
 - its random starts are NumPy's: seeded for the call, and the state put back.
+The attacks that are not steps of a fixed number are in `art_attacks`, with their own list.
 `KerasClassifier` is not used: it hands Keras arguments that some releases refuse.
 """
 
@@ -31,13 +32,13 @@ from robustnets.attacks import losses
 from robustnets.attacks.base import Attack
 from robustnets.attacks.fgsm import FGSM
 from robustnets.attacks.pgd import PGD
-from robustnets.engines import peers
+from robustnets.engines import art_attacks, peers
 from robustnets.engines.job import Job, Outcome, fixed_cost
 
 
 def supports(attack: Attack) -> bool:
     """Whether ART has the same attack."""
-    return type(attack) is FGSM or peers.takes_their_steps(attack)
+    return type(attack) is FGSM or peers.takes_their_steps(attack) or art_attacks.supports(attack)
 
 
 def generate(job: Job) -> Outcome:
@@ -56,6 +57,8 @@ def generate(job: Job) -> Outcome:
         from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentTensorFlowV2
         from art.estimators.classification import TensorFlowV2Classifier
     attack, classifier = job.attack, job.classifier
+    if art_attacks.supports(attack):
+        return art_attacks.generate(job)
 
     logits = peers.logits_function(classifier)
 

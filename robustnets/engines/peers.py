@@ -10,6 +10,7 @@ import numpy as np
 
 from robustnets import backend
 from robustnets.attacks import BIM, PGD, balls
+from robustnets.attacks.carlini_wagner import LARGEST, next_round
 from robustnets.engines.job import Job, Outcome
 from robustnets.models.classifier import Classifier, batches
 
@@ -113,3 +114,83 @@ def in_batches(
         done += n
         job.progress(done)
     return adversarial
+
+
+def in_parts(
+    attack_part: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, Any, Any]],
+    job: Job,
+    size: int,
+) -> Outcome:
+    """Apply an attack that looks for a success to the examples of a job, `size` at a time.
+
+    Those that are a success as they stand are left alone, and those that become none come back
+    as they were, as the specs of such attacks have it.
+
+    Args:
+        attack_part: (x, y, seeds) -> (attacked x, rows that ran forward, rows backward), rows of
+            the whole part or of each example.
+        job: what to attack.
+        size: most examples in a part.
+    """
+    x = job.x.copy()
+    forward, backward = np.ones(len(x), np.int32), np.zeros(len(x), np.int32)
+    todo = np.flatnonzero(~succeeds(job, x, job.y))
+    for start in range(0, len(todo), size):
+        if job.deadline is not None and time.perf_counter() > job.deadline:
+            break
+        rows = todo[start : start + size]
+        moved, asked, differentiated = attack_part(job.x[rows], job.y[rows], job.seeds[rows])
+        hit = succeeds(job, moved, job.y[rows])
+        x[rows] = np.where(balls.per_example(hit, moved), moved, job.x[rows])
+        for count, total in ((forward, asked), (backward, differentiated)):
+            each = total / len(rows) if np.ndim(total) == 0 else total
+            count[rows] += np.ceil(each).astype(np.int32)
+        job.progress(int(start + len(rows)))
+    return Outcome(x, forward, backward)
+
+
+def in_rounds(
+    one_round: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, int, int]], job: Job
+) -> Outcome:
+    """Carry a Carlini-Wagner job out whose peer does one round of the search for c at a time.
+
+    Args:
+        one_round: (x, y, c float32 (N,)) -> (the nearest success of the round, or x, for each
+            example, rows that ran forward, rows backward).
+        job: what to attack.
+    """
+    attack = job.attack
+
+    def attack_part(x, y, seeds):
+        del seeds  # exact, nothing is drawn
+        n = len(x)
+        best, nearest = x.copy(), np.full(n, np.inf)
+        flat = np.ones(n, np.float32)
+        search = {"c": flat * attack.first, "lower": flat * 0, "upper": flat * LARGEST,
+                  "round": np.zeros(n, np.int32), "won": flat > 2}  # fmt: skip
+        forward = backward = 0
+        for _ in range(attack.rounds):
+            moved, asked, differentiated = one_round(x, y, np.asarray(search["c"]))
+            forward, backward = forward + asked + n, backward + differentiated
+            won = succeeds(job, moved, y)
+            distance = np.where(won, balls.distances(x, moved)["l2"], np.inf)
+            nearer = distance < nearest
+            best[nearer], nearest[nearer] = moved[nearer], distance[nearer]
+            search = next_round(search, flat > 0, won)
+            if job.deadline is not None and time.perf_counter() > job.deadline:
+                break
+        return best, forward, backward
+
+    return in_parts(attack_part, job, job.batch_size)
+
+
+def succeeds(job: Job, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """bool (N,): which of some images have the class that the attack wants of them.
+
+    Raises:
+        FloatingPointError: if the logits are not finite.
+    """
+    logits = job.classifier.predict(x, job.batch_size)
+    if not np.isfinite(logits).all():
+        raise FloatingPointError(f"logits of {job.classifier.model.name} are not finite")
+    return (logits.argmax(axis=1) == y) == job.attack.targeted
