@@ -49,7 +49,7 @@ NETWORKS = {
     for network in (
         Network("fc", "fc_100_100_10", "mnist", 10, 0.1),
         Network("m", "mnist_cnn", "mnist", 3, 0.02),
-        Network("c", "cifar10_cnn", "cifar10", 8, 0.02),
+        Network("c", "cifar10_cnn", "cifar10", 20, 0.02),
     )
 }
 
