@@ -117,6 +117,21 @@ def compiled(function: Callable[..., Any], xla: bool = False) -> Callable[..., A
     return tf.function(function, jit_compile=xla, autograph=False, reduce_retracing=False)
 
 
+def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a chain of elementwise operations into one pass over memory.
+
+    For a piece of a larger compiled function that would otherwise write every intermediate
+    result out: on TensorFlow that piece alone becomes an XLA cluster of the graph. Nothing
+    changes on JAX, where XLA fuses by itself, or in eager calls.
+    """
+    if name() == "jax":
+        return function
+    import tensorflow as tf
+
+    cluster = tf.function(function, jit_compile=True, autograph=False)
+    return lambda *arguments: (function if tf.executing_eagerly() else cluster)(*arguments)
+
+
 def compiled_with_weights(
     model: keras.Model, function: Callable[..., Any], xla: bool = False
 ) -> Callable[..., Any]:

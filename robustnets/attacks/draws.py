@@ -13,6 +13,8 @@ from typing import Any
 
 from keras import ops
 
+from robustnets import backend
+
 GOLDEN, ODD = 0x9E3779B9, 0x85EBCA6B  # odd: multiplying by them permutes 32-bit integers
 
 
@@ -62,7 +64,10 @@ def normal(seeds: Any, shape: tuple[int, ...], stream: int, step: Any = 0) -> An
     """
     count = math.prod(shape)
     half = (count + 1) // 2
-    pairs = uniform(seeds, (2, half), stream, step)
+    # logarithm and angle are left out: XLA's are slower than those of a TensorFlow graph
+    pairs = backend.fused(lambda own, now: uniform(own, (2, half), stream, now))(
+        seeds, ops.convert_to_tensor(step, "int32")
+    )
     radius = ops.sqrt(-2.0 * ops.log(pairs[:, 0]))
     angle = (2.0 * math.pi) * pairs[:, 1]
     both = ops.concatenate([radius * ops.cos(angle), radius * ops.sin(angle)], axis=1)

@@ -140,34 +140,34 @@ def _run(carrier, specs, classifier, x, y, seed, size, attack_wrong, time_budget
     seeds = stream.integers(0, 2**31, len(x), dtype=np.int32)
 
     def carry_out(spec: Attack, number: int) -> Outcome:
-        whole = Outcome(x.copy(), *(np.full(len(x), not attack_wrong, np.int32) for _ in "fb"))
-        whole.backward[:] = 0
+        asked = int(not attack_wrong)
         if len(rows) == 0:
-            return whole
+            return Outcome(x.copy(), np.full(len(x), asked, np.int32), np.zeros(len(x), np.int32))
         job = Job(
             spec,
             classifier,
-            x[rows],
-            y[rows],
-            seeds[rows],
+            x.copy(),
+            y,
+            seeds,
+            rows,
             seed,
             size,
             lambda done: show((number + 1) * len(x) - len(rows) + done, runs * len(x)),
             None if time_budget is None else started + time_budget,
-            None if queries is None else queries - (not attack_wrong),
+            None if queries is None else queries - asked,
         )
         outcome = carrier.generate(job)
         refuse_broken(classifier, outcome.x)
-        whole.x[rows] = outcome.x
-        whole.forward[rows] += outcome.forward
-        whole.backward[rows] += outcome.backward
-        return whole
+        outcome.forward[:] += asked
+        return outcome
 
     results = []
     for number, spec in enumerate(specs):
         if number == 0 or not attack.minimal:
             outcome = carry_out(spec, number)
-        moved = _cut(spec, x, outcome.x, size) if attack.minimal else outcome.x
+        moved = outcome.x
+        if attack.minimal:
+            moved = _cut(spec, x, moved, size, moved if number + 1 == len(specs) else None)
         success = _succeeds(attack, classifier, moved, y, size)
         now = time.perf_counter()
         results.append(
@@ -242,15 +242,15 @@ def _succeeds(attack, classifier, x, y, batch_size) -> np.ndarray:
     return hit & np.isfinite(logits).all(axis=1)
 
 
-def _cut(attack, x, moved, batch_size) -> np.ndarray:
-    """Minimal perturbations cut down to the radius of the attack, in blocks."""
-    parts = []
+def _cut(attack, x, moved, batch_size, out) -> np.ndarray:
+    """Minimal perturbations cut down to the radius of the attack, written to `out` if given."""
+    out = np.empty_like(x) if out is None else out
     for start in range(0, len(x), batch_size):
         block = slice(start, start + batch_size)
         eps = np.full(len(x[block]), attack.threat.eps, np.float32)
         cut = shrink(attack.threat, *map(ops.convert_to_tensor, (x[block], moved[block], eps)))
-        parts.append(ops.convert_to_numpy(cut))
-    return np.concatenate(parts)
+        out[block] = ops.convert_to_numpy(cut)
+    return out
 
 
 def _load(engine: str) -> Any:

@@ -41,6 +41,7 @@ def supports(attack: Attack) -> bool:
     return type(attack) is FGSM or peers.takes_their_steps(attack) or art_attacks.supports(attack)
 
 
+@peers.of_its_rows
 def generate(job: Job) -> Outcome:
     """Attack checked arrays.
 

@@ -29,12 +29,13 @@ def check(
         raise ValueError(f"x must be a float32 NumPy array, got {kind}; use x.astype('float32')")
     if x.ndim != 4 or len(x) == 0 or x.shape[1:] != shape:
         raise ValueError(f"x must be (N, {', '.join(map(str, shape))}) with N > 0, got {x.shape}")
-    if not np.isfinite(x).all():
+    low, high = x.min(), x.max()  # NaN where there is one
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("x holds NaN or infinite values; remove those examples")
-    if x.min() < box.low or x.max() > box.high:
+    if low < box.low or high > box.high:
         raise ValueError(
             f"x must lie in the box [{box.low}, {box.high}] of the threat model, "
-            f"got [{x.min():g}, {x.max():g}]; rescale x or give the ThreatModel its box"
+            f"got [{low:g}, {high:g}]; rescale x or give the ThreatModel its box"
         )
     if not isinstance(y, np.ndarray) or not np.issubdtype(y.dtype, np.integer):
         kind = getattr(y, "dtype", type(y).__name__)
@@ -58,7 +59,8 @@ def check(
 
 def refuse_broken(classifier: Classifier, x: np.ndarray) -> None:
     """Raise FloatingPointError if rows of x, float32 (N, ...), were marked with NaN."""
-    broken = np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(axis=1))
+    # a sum needs no array of the size of x
+    broken = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1).sum(axis=1)))
     if len(broken):
         raise FloatingPointError(
             f"logits or gradients of {classifier.model.name} are not finite for {len(broken)} of "

@@ -43,6 +43,7 @@ def supports(attack: Attack) -> bool:
     return type(attack) is FGSM or peers.takes_their_steps(attack)
 
 
+@peers.of_its_rows
 def generate(job: Job) -> Outcome:
     """Attack checked arrays.
 

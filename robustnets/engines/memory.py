@@ -26,10 +26,14 @@ def batch_size(attack: Any, classifier: Classifier) -> int:
         512
     """
     place = int(backend.on_accelerator())
-    at_once = getattr(attack, "block", 1) * getattr(attack, "expectation", 1)
-    row = 3 * 4 * _activations(classifier.model) * at_once
+    row = 3 * 4 * _activations(classifier.model) * at_once(attack)
     fitting = max(BYTES[place] // max(row, 1), LEAST)
     return min(2 ** int(math.log2(fitting)), MOST[place])
+
+
+def at_once(attack: Any) -> int:
+    """How many points of one example an attack asks about in one call of the model."""
+    return getattr(attack, "block", 1) * getattr(attack, "expectation", 1)
 
 
 def _activations(model: Any) -> int:

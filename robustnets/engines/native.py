@@ -10,14 +10,14 @@ import numpy as np
 from keras import ops
 
 from robustnets import backend
-from robustnets.attacks import LBFGS
+from robustnets.attacks import LBFGS, HopSkipJump
 from robustnets.attacks.base import LoopedAttack
 from robustnets.engines.job import Job, Outcome
 from robustnets.engines.pool import Pool
 from robustnets.models.classifier import Classifier, batches, has_convolutions
 
 # loops that XLA makes no faster, and takes several times longer to compile
-GRAPH_LOOPS = (LBFGS,)
+GRAPH_LOOPS = (HopSkipJump, LBFGS)
 
 
 def supports(attack: Any) -> bool:
@@ -74,20 +74,22 @@ def generate(job: Job) -> Outcome:
         ValueError: if the attack needs more queries than the job's budget.
     """
     spec, limit = _within_budget(job)
-    eps = np.full(len(job.x), job.attack.threat.eps, np.float32)
-    none = np.zeros(len(job.x), np.int32)
-    outcome, finished = Outcome(job.x.copy(), none, none.copy()), np.zeros(len(job.x), bool)
+    n, xla = len(job.x), uses_xla(spec, job.classifier)
+    eps = np.full(n, job.attack.threat.eps, np.float32)
+    # results go where the inputs were, which nobody needs any more then
+    outcome = Outcome(job.x, np.zeros(n, np.int32), np.zeros(n, np.int32))
+    finished = np.ones(n, bool)
+    finished[job.rows] = False
     while True:
         rows = np.flatnonzero(~finished)
-        done = len(job.x) - len(rows)
-        part = job.of(rows, _counting_from(done, job.progress))
-        found, over = Outcome(part.x.copy(), none[rows], none[rows]), np.zeros(len(rows), bool)
+        progress = _counting_from(len(job.rows) - len(rows), job.progress)
+        job = dataclasses.replace(job, rows=rows, progress=progress)
         try:
             if isinstance(spec, LoopedAttack):
-                Pool(spec, part, eps[rows], limit, uses_xla(spec, job.classifier)).run(found, over)
+                Pool(spec, job, eps, limit, xla).run(outcome, finished)
             else:
-                _in_batches(spec, part, eps[rows], found, over)
-            over[:] = True
+                _in_batches(spec, job, eps, outcome, finished)
+            return outcome
         except Exception as error:
             if not backend.is_out_of_memory(error) or job.batch_size == 1:
                 raise
@@ -97,11 +99,6 @@ def generate(job: Job) -> Outcome:
                 stacklevel=3,
             )
             job = dataclasses.replace(job, batch_size=smaller)
-        for whole, some in zip(outcome, found):
-            whole[rows[over]] = some[over]
-        finished[rows[over]] = True
-        if finished.all():
-            return outcome
 
 
 def _counting_from(start: int, progress: Callable[[int], None]) -> Callable[[int], None]:
@@ -129,21 +126,22 @@ def _within_budget(job: Job) -> tuple[Any, int | None]:
     return spec, None
 
 
-def _in_batches(spec: Any, job: Job, eps: np.ndarray, found: Outcome, over: np.ndarray) -> None:
+def _in_batches(
+    spec: Any, job: Job, eps: np.ndarray, outcome: Outcome, finished: np.ndarray
+) -> None:
     logits = job.classifier.logits
     perturb = job.classifier.compiled(
         ("perturb", spec), lambda x, y, seeds, eps: spec.perturb(logits, x, y, seeds, eps)
     )
     done = 0
-    columns = (job.x, job.y.astype(np.int32), job.seeds, eps)
-    for parts in zip(*(batches(column, job.batch_size) for column in columns)):
+    for numbers, n in batches(job.rows, job.batch_size):
         if job.deadline is not None and time.perf_counter() > job.deadline:
             break
-        n = parts[0][1]
-        moved = perturb(*(ops.convert_to_tensor(part) for part, _ in parts))
-        rows = slice(done, done + n)
-        found.x[rows] = ops.convert_to_numpy(moved)[:n]
-        found.forward[rows], found.backward[rows] = spec.passes
-        over[rows] = True
+        columns = (job.x, job.y.astype(np.int32), job.seeds, eps)
+        moved = perturb(*(ops.convert_to_tensor(column[numbers]) for column in columns))
+        rows = numbers[:n]
+        outcome.x[rows] = ops.convert_to_numpy(moved)[:n]
+        outcome.forward[rows], outcome.backward[rows] = spec.passes
+        finished[rows] = True
         done += n
         job.progress(done)

@@ -1,6 +1,7 @@
 """What the adapters of other libraries share."""
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -98,6 +99,21 @@ def seeded(seed: int) -> Iterator[None]:
     finally:
         np.random.set_state(state)  # noqa: NPY002
         tf.random.set_seed(before)
+
+
+def of_its_rows(generate: Callable[[Job], Outcome]) -> Callable[[Job], Outcome]:
+    """Give a peer the rows to attack alone, and put what it makes of them among the others."""
+
+    @functools.wraps(generate)
+    def whole(job: Job) -> Outcome:
+        part = generate(job.alone())
+        counts = (np.zeros(len(job.x), np.int32) for _ in range(2))
+        outcome = Outcome(job.x, *counts)
+        for all_rows, some in zip(outcome, part):
+            all_rows[job.rows] = some
+        return outcome
+
+    return whole
 
 
 def in_batches(

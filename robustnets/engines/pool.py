@@ -13,8 +13,9 @@ from keras import ops
 
 from robustnets.attacks.base import LoopedAttack, State
 from robustnets.engines.job import Job, Outcome
+from robustnets.engines.memory import at_once
 
-SMALLEST = 8  # rows; smaller batches cost about as much
+SMALLEST = 8  # points asked about at once; smaller batches cost about as much
 TRACE = 5e9  # multiply-adds that take as long as tracing a graph for one more batch size
 XLA = 10  # how many times as long its compilation takes
 
@@ -45,9 +46,10 @@ class Pool:
         self.state: State = {}
         self.ids = np.empty(0, np.int64)  # of the example in each row, -1 for padding
         self.live = np.empty(0, bool)  # rows whose example is not done
-        self.waiting = 0  # the first example that has not begun
+        self.waiting = 0  # the place in `job.rows` of the first example that has not begun
         self.harvested = 0
         self.wasted = 0.0
+        self.least = max(SMALLEST // at_once(spec), 1)
         self.trace = TRACE * (XLA if xla else 1)
         self._compile(1 if limit is not None else spec.chunk, xla)
 
@@ -65,7 +67,7 @@ class Pool:
         self.advance = classifier.compiled(("advance", spec, chunk), advance, xla)
         self.result = classifier.compiled(("result", spec), spec.result)
         # forward and backward passes of one row through the model
-        self.cost = 3.0 * multiply_adds(classifier.model) * chunk
+        self.cost = 3.0 * multiply_adds(classifier.model) * chunk * at_once(spec)
 
     def run(self, outcome: Outcome, finished: np.ndarray) -> None:
         """Attack them all.
@@ -101,13 +103,13 @@ class Pool:
 
     def _room(self) -> bool:
         """Whether a block of waiting examples fits in."""
-        left = len(self.job.x) - self.waiting
+        left = len(self.job.rows) - self.waiting
         free = self.job.batch_size - int(self.live.sum())
         return left > 0 and free >= min(self.block, left)
 
     def _too_big(self) -> bool:
         """Whether it is time for a smaller batch."""
-        if self.waiting < len(self.job.x):
+        if self.waiting < len(self.job.rows):
             return False
         spare = len(self.ids) - self._size(int(self.live.sum()))
         self.wasted += spare * self.cost
@@ -116,7 +118,7 @@ class Pool:
     def _size(self, rows: int) -> int:
         """The smallest size that holds so many rows: the batch size halved some times."""
         size = self.job.batch_size
-        while size > SMALLEST and math.ceil(size / 2) >= rows:
+        while size > self.least and math.ceil(size / 2) >= rows:
             size = math.ceil(size / 2)
         return size
 
@@ -164,7 +166,7 @@ class Pool:
 
     def _begin(self) -> tuple[State, np.ndarray]:
         """Start the next block, padded with its last example; (state, ids)."""
-        numbers = np.arange(self.waiting, min(self.waiting + self.block, len(self.job.x)))
+        numbers = self.job.rows[self.waiting : self.waiting + self.block]
         self.waiting += len(numbers)
         padded = np.concatenate([numbers, np.repeat(numbers[-1:], self.block - len(numbers))])
         state = self.start(*(ops.convert_to_tensor(column[padded]) for column in self.columns))
