@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import BENCHMARKS, machine, scale
+from benchmarks import BENCHMARKS, attacks, machine, scale
+from benchmarks.attacks import page as attacks_page
 from benchmarks.measured import Measured
 from robustnets.report.page import Page, write_page
 from robustnets.report.table import Table
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options.names or list(BENCHMARKS)
     for name in set(chosen) - set(BENCHMARKS):
         parser.error(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    rows = options.rows.split(",") if options.rows else list(attacks.NAMES)
+    for name in set(rows) - set(attacks.NAMES):
+        parser.error(f"no row {name!r}; there are {', '.join(attacks.NAMES)}")
     size = replace(scale.QUICK if options.quick else scale.FULL, data_dir=options.data_dir)
     load = machine.load()
     if set(chosen) - {"startup"}:
@@ -33,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         quiet_backend()
     for name in chosen:
+        if name == "attacks":
+            kept = options.out / "runs" / "attacks"
+            attacks.run(rows, options.quick, kept, options.cache, options.data_dir, _say)
+            continue
         module = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
         measured = module.run(size, _progress(name))
         machine_facts = {"scale": "quick" if options.quick else "full", "CPU": machine.cpu(),
@@ -45,26 +53,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write(folder: Path) -> Path:
-    """Write the page from every benchmark kept in `folder/runs`, and `results.csv`.
+    """Write the page from every benchmark and row kept in `folder/runs`, and `results.csv`.
 
     Returns:
         The path of README.md.
     """
     kept = [folder / "runs" / f"{name}.json" for name in BENCHMARKS]
+    attack_runs = folder / "runs" / "attacks"
     all_measured = [Measured.load(path) for path in kept if path.is_file()]
-    facts = {
-        "CPU": sorted({m.facts["CPU"] for m in all_measured}),
-        "scale": sorted({m.facts["scale"] for m in all_measured}),
-    }
-    page = Page(
-        "benchmarks", "Speed, side by side", LEAD, tuple(m.section() for m in all_measured), facts
-    )
+    every = [m.facts for m in (*all_measured, *attacks_page.load(attack_runs))]
+    facts = {name: sorted({facts[name] for facts in every}) for name in ("CPU", "scale")}
+    sections = (*(m.section() for m in all_measured), *attacks_page.sections(attack_runs))
+    page = Page("benchmarks", "Speed, side by side", LEAD, sections, facts)
     rows = [
         (m.name, side, i, value)
         for m in all_measured
         for side, values in m.seconds.items()
         for i, value in enumerate(values)
     ]
+    rows += attacks_page.times(attack_runs)
     Table(("benchmark", "what", "round", "seconds"), tuple(rows)).to_csv(folder / "results.csv")
     return write_page(page, folder)[1]
 
@@ -75,6 +82,11 @@ def _progress(name: str):
         sys.stderr.flush()
 
     return show
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"\rattacks: {what}\033[K")
+    sys.stderr.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,6 +103,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     parser.add_argument(
         "--data-dir", type=Path, help="folder with mnist.npz; default: ROBUSTNETS_DATA"
+    )
+    parser.add_argument(
+        "--rows",
+        metavar="NAME,NAME",
+        help=f"rows of `attacks`, each kept by itself: {', '.join(attacks.NAMES)}; default: all",
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("build/bench-cache"),
+        help="folder of the networks that `attacks` trains once",
     )
     return parser
 

@@ -220,6 +220,38 @@ def _jax_epoch(model, optimizer, loss, xla):
     return epoch
 
 
+def on_accelerator() -> bool:
+    """Whether computations run on something other than the CPU."""
+    if name() == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this is the backend's, or Python's, way to say that memory ran out."""
+    if isinstance(error, MemoryError):
+        return True
+    kind = type(error).__name__
+    return kind == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def is_untraceable(error: BaseException) -> bool:
+    """Whether a function failed because it looks at values that a compiled one has not got."""
+    if name() == "jax":
+        import jax
+
+        return isinstance(error, (jax.errors.ConcretizationTypeError, jax.errors.JAXTypeError))
+    import tensorflow as tf
+
+    kinds = (tf.errors.OperatorNotAllowedInGraphError, NotImplementedError)
+    symbolic = "symbolic" in str(error) or "KerasTensor" in str(error)
+    return isinstance(error, kinds) or symbolic
+
+
 def use_threads(count: int) -> None:
     """Limit TensorFlow's thread pools; call before any tensor is made.
 

@@ -1,10 +1,9 @@
 """Engines carry an attack out: `native` compiled here, `art` and `cleverhans` by the peers."""
 
 import importlib
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
@@ -12,30 +11,14 @@ from keras import ops
 
 from robustnets.attacks.base import Attack, shrink
 from robustnets.core.seeds import derive
+from robustnets.engines import memory
+from robustnets.engines.adversarial import Adversarial
+from robustnets.engines.bar import bar
+from robustnets.engines.checks import check, refuse_broken, refuse_probabilities
 from robustnets.engines.job import Job, Outcome
 from robustnets.models.classifier import Classifier
 
 ENGINES = ("native", "art", "cleverhans")
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Adversarial:
-    """What an engine made of N examples.
-
-    Args:
-        x: float32 (N, H, W, C), the attacked examples, in the box.
-        success: bool (N,), whether the model, asked about these very values, gives another
-            class than y (the class y, if targeted).
-        forward: int32 (N,), forward passes spent on each; verifying success is not counted.
-        backward: int32 (N,), backward passes spent on each.
-        seconds: wall clock of the whole run, compilation included.
-    """
-
-    x: np.ndarray
-    success: np.ndarray
-    forward: np.ndarray
-    backward: np.ndarray
-    seconds: float
 
 
 @overload
@@ -48,10 +31,11 @@ def run(
     epsilons: None = None,
     engine: str = "native",
     seed: int = 0,
-    batch_size: int = 500,
+    batch_size: int | None = None,
     attack_wrong: bool = False,
     time_budget: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    query_budget: int | None = None,
+    progress: Callable[[int, int], None] | bool = False,
 ) -> Adversarial: ...
 
 
@@ -65,10 +49,11 @@ def run(
     epsilons: Sequence[float],
     engine: str = "native",
     seed: int = 0,
-    batch_size: int = 500,
+    batch_size: int | None = None,
     attack_wrong: bool = False,
     time_budget: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    query_budget: int | None = None,
+    progress: Callable[[int, int], None] | bool = False,
 ) -> tuple[Adversarial, ...]: ...
 
 
@@ -81,10 +66,11 @@ def run(
     epsilons: Sequence[float] | None = None,
     engine: str = "native",
     seed: int = 0,
-    batch_size: int = 500,
+    batch_size: int | None = None,
     attack_wrong: bool = False,
     time_budget: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    query_budget: int | None = None,
+    progress: Callable[[int, int], None] | bool = False,
 ) -> Any:
     """Attack every example.
 
@@ -97,12 +83,16 @@ def run(
             perturbations are cut down to each; any other runs once for each.
         engine: one of `ENGINES`.
         seed: of every draw; example i draws the same whatever the batch size.
-        batch_size: examples at a time, which bounds the memory.
+        batch_size: examples at a time, which bounds the memory; None: see `memory`. The native
+            engine halves it where memory runs out.
         attack_wrong: attack also the examples that are a success as they stand. Otherwise
             they come back as they are, and one forward pass finds them out.
         time_budget: seconds after which no new work starts, or None. What is at hand then is
             the result, and depends on the machine.
-        progress: called with (examples done, of how many) after each batch.
+        query_budget: most forward passes for each example, the one that finds out who is wrong
+            included, or None: what the attack asks for. Native engine only.
+        progress: True for a progress bar on the terminal, or a function that is called with
+            (examples done, of how many) after each batch.
 
     Returns:
         The examples, or with `epsilons` a tuple of them in the order of the radii. The
@@ -112,6 +102,7 @@ def run(
     Raises:
         ValueError: for an unknown engine, an attack that the engine does not know, or
             arguments that are not as above.
+        TypeError: for a model that cannot be compiled.
         RuntimeError: for a peer engine on a backend other than TensorFlow.
         FloatingPointError: if the model's logits or gradients are not finite.
     """
@@ -124,11 +115,22 @@ def run(
             f"the {engine} engine cannot carry out {type(attack).__name__} with these settings; "
             f"use one of: {able}"
         )
-    _check(attack, classifier, x, y, seed, batch_size, time_budget)
+    check(attack, classifier, x, y, seed, batch_size, time_budget, query_budget)
+    if query_budget is not None and engine != "native":
+        raise ValueError(f"query_budget needs engine='native', got {engine!r}")
     specs = [attack] if epsilons is None else _with_radii(attack, epsilons)
+    with bar(type(attack).__name__, progress) as show:
+        results = _run(
+            carrier, specs, classifier, x, y.astype(np.int64), seed,
+            min(batch_size or memory.batch_size(attack, classifier), len(x)),
+            attack_wrong, time_budget, query_budget, show,
+        )  # fmt: skip
+    return results[0] if epsilons is None else tuple(results)
+
+
+def _run(carrier, specs, classifier, x, y, seed, size, attack_wrong, time_budget, queries, show):
     started = time.perf_counter()
-    y = y.astype(np.int64)
-    size = min(batch_size, len(x))
+    attack = specs[0]
     rows = np.arange(len(x))
     if not attack_wrong:
         rows = np.flatnonzero(~_succeeds(attack, classifier, x, y, size))
@@ -142,11 +144,6 @@ def run(
         whole.backward[:] = 0
         if len(rows) == 0:
             return whole
-
-        def report(done: int) -> None:
-            if progress is not None:
-                progress((number + 1) * len(x) - len(rows) + done, runs * len(x))
-
         job = Job(
             spec,
             classifier,
@@ -155,11 +152,12 @@ def run(
             seeds[rows],
             seed,
             size,
-            report,
+            lambda done: show((number + 1) * len(x) - len(rows) + done, runs * len(x)),
             None if time_budget is None else started + time_budget,
+            None if queries is None else queries - (not attack_wrong),
         )
         outcome = carrier.generate(job)
-        _refuse_broken(classifier, outcome.x)
+        refuse_broken(classifier, outcome.x)
         whole.x[rows] = outcome.x
         whole.forward[rows] += outcome.forward
         whole.backward[rows] += outcome.backward
@@ -173,11 +171,11 @@ def run(
         success = _succeeds(attack, classifier, moved, y, size)
         now = time.perf_counter()
         results.append(
-            Adversarial(moved, success, outcome.forward, outcome.backward, now - started)
+            Adversarial(moved, success, outcome.forward, outcome.backward, now - started, x)
         )
         if not attack.minimal:
             started = now
-    return results[0] if epsilons is None else tuple(results)
+    return results
 
 
 def sweep(
@@ -189,7 +187,7 @@ def sweep(
     *,
     engine: str = "native",
     seed: int = 0,
-    batch_size: int = 500,
+    batch_size: int | None = None,
 ) -> Iterator[tuple[float, Adversarial]]:
     """Attack every example, also those already wrong, at each of several radii.
 
@@ -216,17 +214,17 @@ def sweep(
             yield eps, run(spec, classifier, x, y, engine=engine, **settings)
         return
     native = _load(engine)
-    _check(attack, classifier, x, y, seed, batch_size, None)
+    check(attack, classifier, x, y, seed, batch_size)
     started = time.perf_counter()
-    size = min(batch_size, len(x))
+    size = min(batch_size or memory.batch_size(attack, classifier), len(x))
     direction = native.directions(attack, classifier, x, y, size)
     forward, backward = (np.full(len(x), count, np.int32) for count in attack.passes)
     for eps, spec in zip(epsilons, specs):
         moved = native.step(spec, x, direction)
-        _refuse_broken(classifier, moved)
+        refuse_broken(classifier, moved)
         success = _succeeds(spec, classifier, moved, y, size)
         seconds = time.perf_counter() - started
-        yield eps, Adversarial(moved, success, forward, backward, seconds)
+        yield eps, Adversarial(moved, success, forward, backward, seconds, x)
         started = time.perf_counter()
 
 
@@ -239,6 +237,7 @@ def _with_radii(attack: Any, epsilons: Sequence[float]) -> list[Any]:
 def _succeeds(attack, classifier, x, y, batch_size) -> np.ndarray:
     """bool (N,): whether the attacker has what it wants; NaN logits are no success."""
     logits = classifier.predict(x, batch_size)
+    refuse_probabilities(classifier, logits)
     hit = (logits.argmax(axis=1) == y) == attack.targeted
     return hit & np.isfinite(logits).all(axis=1)
 
@@ -254,45 +253,5 @@ def _cut(attack, x, moved, batch_size) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _refuse_broken(classifier, x) -> None:
-    broken = np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(axis=1))
-    if len(broken):
-        raise FloatingPointError(
-            f"logits or gradients of {classifier.model.name} are not finite for {len(broken)} of "
-            f"{len(x)} examples (the first is number {broken[0]}); check its weights"
-        )
-
-
 def _load(engine: str) -> Any:
     return importlib.import_module(f"robustnets.engines.{engine}")
-
-
-def _check(attack, classifier, x, y, seed, batch_size, time_budget) -> None:
-    shape, box = classifier.image_shape, attack.threat
-    if not isinstance(x, np.ndarray) or x.dtype != np.float32:
-        kind = getattr(x, "dtype", type(x).__name__)
-        raise ValueError(f"x must be a float32 NumPy array, got {kind}; use x.astype('float32')")
-    if x.ndim != 4 or len(x) == 0 or x.shape[1:] != shape:
-        raise ValueError(f"x must be (N, {', '.join(map(str, shape))}) with N > 0, got {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError("x holds NaN or infinite values; remove those examples")
-    if x.min() < box.low or x.max() > box.high:
-        raise ValueError(
-            f"x must lie in the box [{box.low}, {box.high}] of the threat model, "
-            f"got [{x.min():g}, {x.max():g}]; rescale x or give the ThreatModel its box"
-        )
-    if not isinstance(y, np.ndarray) or not np.issubdtype(y.dtype, np.integer):
-        kind = getattr(y, "dtype", type(y).__name__)
-        raise ValueError(f"y must be an integer NumPy array, got {kind}; use class numbers")
-    if y.shape != (len(x),):
-        raise ValueError(f"y must be ({len(x)},), one class per example, got {y.shape}")
-    if y.min() < 0 or y.max() >= classifier.classes:
-        raise ValueError(
-            f"y must lie in 0..{classifier.classes - 1}, the classes of the model, "
-            f"got {y.min()}..{y.max()}"
-        )
-    for name, value, least in (("seed", seed, 0), ("batch_size", batch_size, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
-    if time_budget is not None and not (math.isfinite(time_budget) and time_budget > 0):
-        raise ValueError(f"time_budget must be seconds > 0, got {time_budget}")

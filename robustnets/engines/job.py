@@ -1,7 +1,7 @@
 """What `engines.run` hands to an engine, and what it gets back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ class Job:
         batch_size: rows of every batch, the last one padded; may exceed N.
         progress: called with the number of examples done.
         deadline: reading of `time.perf_counter` after which no new work starts, or None.
+        query_budget: most forward passes for each example, or None.
     """
 
     attack: Any
@@ -35,6 +36,13 @@ class Job:
     batch_size: int
     progress: Callable[[int], None]
     deadline: float | None = None
+    query_budget: int | None = None
+
+    def of(self, rows: np.ndarray, progress: Callable[[int], None]) -> "Job":
+        """The same for some of the examples, int (M,)."""
+        return replace(
+            self, x=self.x[rows], y=self.y[rows], seeds=self.seeds[rows], progress=progress
+        )
 
 
 class Outcome(NamedTuple):

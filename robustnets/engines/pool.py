@@ -15,7 +15,8 @@ from robustnets.attacks.base import LoopedAttack, State
 from robustnets.engines.job import Job, Outcome
 
 SMALLEST = 8  # rows; smaller batches cost about as much
-TRACE = 5e9  # multiply-adds that take as long as tracing and compiling for one more batch size
+TRACE = 5e9  # multiply-adds that take as long as tracing a graph for one more batch size
+XLA = 10  # how many times as long its compilation takes
 
 
 class Pool:
@@ -26,52 +27,77 @@ class Pool:
     the batch at a time is refilled. At the tail, with nobody waiting, the batch is halved
     (or quartered, and so on) once the rows that it carried for nothing have cost as much as
     one more compilation does: at worst that is twice the least possible waste.
+
+    Args:
+        spec: the attack, without its radius.
+        job: the examples.
+        eps: float32 (N,), their radii.
+        limit: most forward passes for each example, or None. Steps are then taken one at a
+            time, and an example that a step took over it leaves as it was before.
+        xla: see `native.uses_xla`.
     """
 
-    def __init__(self, spec: LoopedAttack, job: Job, eps: np.ndarray):
-        self.spec, self.job = spec, job
+    def __init__(self, spec: LoopedAttack, job: Job, eps: np.ndarray, limit: int | None, xla: bool):
+        self.spec, self.job, self.limit = spec, job, limit
         self.columns = (job.x, job.y.astype(np.int32), job.seeds, eps)
-        self.outcome = Outcome(
-            job.x.copy(), np.zeros(len(job.x), np.int32), np.zeros(len(job.x), np.int32)
-        )
-        self.block = math.ceil(job.batch_size / 4) if spec.early else job.batch_size
+        early = spec.early or limit is not None
+        self.block = math.ceil(job.batch_size / 4) if early else job.batch_size
         self.state: State = {}
         self.ids = np.empty(0, np.int64)  # of the example in each row, -1 for padding
         self.live = np.empty(0, bool)  # rows whose example is not done
         self.waiting = 0  # the first example that has not begun
         self.harvested = 0
         self.wasted = 0.0
-        self._compile()
+        self.trace = TRACE * (XLA if xla else 1)
+        self._compile(1 if limit is not None else spec.chunk, xla)
 
-    def _compile(self) -> None:
+    def _compile(self, chunk: int, xla: bool) -> None:
         spec, classifier = self.spec, self.job.classifier
-        logits, chunk = classifier.logits, spec.chunk
+        logits = classifier.logits
 
         def advance(state):
             state = spec.advance(logits, state, chunk)
-            return state, spec.done(state)
+            return state, spec.done(state), spec.result(state)["forward"]
 
         self.start = classifier.compiled(
-            ("start", spec), lambda x, y, seeds, eps: spec.start(logits, x, y, seeds, eps)
+            ("start", spec), lambda x, y, seeds, eps: spec.start(logits, x, y, seeds, eps), xla
         )
-        self.advance = classifier.compiled(("advance", spec), advance)
+        self.advance = classifier.compiled(("advance", spec, chunk), advance, xla)
         self.result = classifier.compiled(("result", spec), spec.result)
         # forward and backward passes of one row through the model
         self.cost = 3.0 * multiply_adds(classifier.model) * chunk
 
-    def run(self) -> Outcome:
-        """Attack them all."""
+    def run(self, outcome: Outcome, finished: np.ndarray) -> None:
+        """Attack them all.
+
+        Args:
+            outcome: written to, example by example as they finish.
+            finished: bool (N,), set where that is so.
+        """
+        self.outcome, self.finished = outcome, finished
         self._repack()
         while len(self.ids):
-            self.state, done = self.advance(self.state)
+            before = self.state
+            self.state, done, forward = self.advance(self.state)
             self.live &= ~ops.convert_to_numpy(done)
+            if self.limit is not None:
+                self._stop_at_limit(before, ops.convert_to_numpy(forward))
             if self.job.deadline is not None and time.perf_counter() > self.job.deadline:
                 self._harvest(self.ids >= 0)
                 break
             if not self.live.any() or self._room() or self._too_big():
                 self._harvest((self.ids >= 0) & ~self.live)
                 self._repack()
-        return self.outcome
+
+    def _stop_at_limit(self, before: State, forward: np.ndarray) -> None:
+        """Examples that have spent all, and those that have spent more: as they were before."""
+        over = (self.ids >= 0) & (forward > self.limit)
+        if over.any():
+            after, self.state = self.state, before
+            self._harvest(over)
+            self.state = after
+            self.ids = np.where(over, -1, self.ids)
+        self.live &= ~over & (forward != self.limit)
 
     def _room(self) -> bool:
         """Whether a block of waiting examples fits in."""
@@ -85,7 +111,7 @@ class Pool:
             return False
         spare = len(self.ids) - self._size(int(self.live.sum()))
         self.wasted += spare * self.cost
-        return spare > 0 and self.wasted >= TRACE
+        return spare > 0 and self.wasted >= self.trace
 
     def _size(self, rows: int) -> int:
         """The smallest size that holds so many rows: the batch size halved some times."""
@@ -103,6 +129,7 @@ class Pool:
         self.outcome.x[ids] = ops.convert_to_numpy(result["x"])[rows]
         self.outcome.forward[ids] = ops.convert_to_numpy(result["forward"])[rows]
         self.outcome.backward[ids] = ops.convert_to_numpy(result["backward"])[rows]
+        self.finished[ids] = True
         self.harvested += len(ids)
         self.job.progress(self.harvested)
 

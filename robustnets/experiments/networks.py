@@ -15,7 +15,7 @@ from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
 from robustnets.core.store import Store
 from robustnets.experiments.cell import Network, describe
-from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter
+from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter, fold
 from robustnets.models import MODELS
 from robustnets.models.classifier import Classifier, run_in_batches
 from robustnets.training import Training
@@ -213,7 +213,7 @@ class Workshop:
         model = keras.models.load_model(
             self.store.path("networks", key, ".keras"), compile=False, safe_mode=True
         )
-        return Trained(model, arrays, about, Classifier(model))
+        return Trained(model, arrays, about, Classifier(fold(model)))
 
 
 def held_out(split: Split, share: float) -> tuple[Split, Split]:

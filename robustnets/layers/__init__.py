@@ -1,9 +1,20 @@
 """Keras layers that defend; importing this package registers them for `load_model`."""
 
 from robustnets.layers.fit_linear_filter import FilterSpec, FittedFilter, fit_filter
+from robustnets.layers.fold import fold
 from robustnets.layers.linear_filter import LinearFilter
 from robustnets.layers.prepend import prepend
+from robustnets.layers.substitute import with_gradient_of
 
 LAYERS = (LinearFilter,)
 
-__all__ = ["LAYERS", "FilterSpec", "FittedFilter", "LinearFilter", "fit_filter", "prepend"]
+__all__ = [
+    "LAYERS",
+    "FilterSpec",
+    "FittedFilter",
+    "LinearFilter",
+    "fit_filter",
+    "fold",
+    "prepend",
+    "with_gradient_of",
+]

@@ -1,6 +1,7 @@
 """A trained Keras model seen through its logits."""
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,16 +9,22 @@ import keras
 import numpy as np
 
 from robustnets import backend
+from robustnets.models.logits import without_softmax
 
 
 class Classifier:
     """Wraps a Keras model that ends in logits; never changes it.
 
+    A model that ends in a softmax, as a layer or as the activation of its last layer, is seen
+    through the logits that go into it: `model` is then another one, with a copy of the last
+    layer's weights where they had an activation taken off, and a warning says so.
+
     Args:
         model: built, one input (N, H, W, C), one output (N, K).
 
     Raises:
-        ValueError: for several inputs or outputs, or an output layer that applies softmax.
+        ValueError: for several inputs or outputs, outputs that are not (N, K), or a softmax
+            that is not the very end of a functional or sequential model.
     """
 
     def __init__(self, model: keras.Model):
@@ -28,17 +35,14 @@ class Classifier:
             )
         if len(model.outputs[0].shape) != 2:
             raise ValueError(f"logits must be (N, K), {model.name} gives {model.outputs[0].shape}")
-        last = model.layers[-1]
-        while isinstance(last, keras.Model) and last.layers:  # a filter before a whole model
-            last = last.layers[-1]
-        if (
-            isinstance(last, keras.layers.Softmax)
-            or getattr(last, "activation", None) is keras.activations.softmax
-        ):
-            raise ValueError(
-                f"{model.name} ends in a softmax ({last.name}); pass the model that ends in logits"
+        bare, softmax = without_softmax(model)
+        if softmax is not None:
+            warnings.warn(
+                f"{model.name} ends in a softmax ({softmax}); it is used through its logits, "
+                "the values before that",
+                stacklevel=2,
             )
-        self.model = model
+        self.model = bare
         self._compiled: dict[Any, Callable] = {}
 
     @property
@@ -67,14 +71,15 @@ class Classifier:
         """Tensor (N, H, W, C) -> tensor (N, K), rows sum to 1."""
         return keras.ops.softmax(self.logits(x), axis=-1)
 
-    def compiled(self, key: Any, function: Callable) -> Callable:
+    def compiled(self, key: Any, function: Callable, xla: bool = False) -> Callable:
         """Compile a function of this model once and keep it under a hashable key.
 
-        On TensorFlow it becomes a plain graph: for a single pass XLA is no faster on dense
-        layers, slower on convolutions, and takes several times longer to compile.
+        On TensorFlow it becomes a plain graph unless told otherwise: for a single pass XLA
+        is no faster on dense layers, slower on convolutions, and takes several times longer
+        to compile.
         """
         if key not in self._compiled:
-            self._compiled[key] = backend.compiled(function)
+            self._compiled[key] = backend.compiled(function, xla)
         return self._compiled[key]
 
     def predict(self, x: np.ndarray, batch_size: int = 1000) -> np.ndarray:
@@ -87,8 +92,20 @@ class Classifier:
 
         Returns:
             float32 (N, K).
+
+        Raises:
+            TypeError: for a model that cannot be compiled, because it looks at values.
         """
-        return run_in_batches(self.compiled("logits", self.logits), x, batch_size)
+        try:
+            return run_in_batches(self.compiled("logits", self.logits), x, batch_size)
+        except Exception as error:
+            if not backend.is_untraceable(error):
+                raise
+            raise TypeError(
+                f"{self.model.name} cannot be compiled, because one of its layers looks at the "
+                "values of a tensor; write that layer with keras.ops (ops.where, ops.cond) "
+                "instead of Python's if, NumPy or .numpy()"
+            ) from error
 
 
 def run_in_batches(function: Callable, x: np.ndarray, batch_size: int = 1000) -> np.ndarray:

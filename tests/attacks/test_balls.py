@@ -62,8 +62,8 @@ def test_project_l2_keeps_the_direction_of_tiny_and_zero_rows():
     "function", [balls.steepest, lambda g, n: balls.project(g, n, G[:, 0, 0, 0])]
 )
 def test_unknown_norms_are_refused(function):
-    with pytest.raises(ValueError, match="'l1'"):
-        function(G, "l1")
+    with pytest.raises(ValueError, match="'l0'"):
+        function(G, "l0")
 
 
 def test_move_stays_in_the_box_passes_nan_and_keeps_bits():

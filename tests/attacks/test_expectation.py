@@ -24,11 +24,11 @@ def test_the_average_of_many_draws_approaches_the_quiet_model(small_classifier):
     rng = np.random.default_rng(0)
     x = ops.convert_to_tensor(rng.uniform(0, 1, (6, 5, 4, 3)).astype(np.float32))
     y = ops.convert_to_tensor(np.arange(6, dtype=np.int32))
-    quiet = losses.ascent(small_classifier.logits, x, y, False, "margin")
+    quiet = losses.ascent(small_classifier.logits, x, y, False)
     logits = noisy(small_classifier, 0.01)
     errors = []
     for n in (1, 400):
-        value, hit, gradient = losses.ascent(logits, x, y, False, "margin", n)
+        value, hit, gradient = losses.ascent(logits, x, y, False, expectation=n)
         assert value.shape == hit.shape == (6,)
         errors.append(np.abs(ops.convert_to_numpy(value - quiet[0])).mean())
     assert errors[1] < 0.25 * errors[0]

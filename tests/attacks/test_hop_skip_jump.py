@@ -83,9 +83,10 @@ def test_targets_that_no_draw_reaches_come_from_starts():
     found = attacked(attack, logits, x, np.ones(4))["x"]
     assert hits(logits, found, 0).all()
     mean = x.mean(axis=(1, 2, 3))
-    blend = (0.9 - mean) / (1 - mean) * balls.distances(x, np.ones_like(x))["l2"]
-    # where a line to the start crosses the boundary
-    assert (balls.distances(x, found)["l2"] <= 1.001 * blend).all()
+    whole = balls.distances(x, np.ones_like(x))["l2"]
+    blend = (0.9 - mean) / (1 - mean) * whole
+    # where a line to the start crosses the boundary, up to the share where bisection stops
+    assert (balls.distances(x, found)["l2"] <= blend + 0.01 / 24**0.5 * whole).all()
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])

@@ -21,7 +21,8 @@ def test_the_examples_are_those_of_run(small_classifier, norm, targeted):
     swept = list(sweep(attack, small_classifier, x, y, radii, batch_size=4))
     assert [eps for eps, _ in swept] == list(radii)
     for eps, found in swept:
-        alone = run(replace(attack, threat=ThreatModel(norm, eps)), small_classifier, x, y)
+        alone = replace(attack, threat=ThreatModel(norm, eps))
+        alone = run(alone, small_classifier, x, y, attack_wrong=True)
         np.testing.assert_allclose(found.x, alone.x, rtol=0, atol=1e-6)
         assert (found.forward == alone.forward).all()
         assert (found.backward == alone.backward).all()

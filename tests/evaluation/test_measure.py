@@ -40,9 +40,11 @@ def moved(x, eps, seed):
     noise = np.random.default_rng(seed).uniform(-eps, eps, x.shape).astype(np.float32)
     return Adversarial(
         x + noise,
+        np.ones(N, bool),
         np.arange(1, N + 1, dtype=np.int32),
         np.arange(2, N + 2, dtype=np.int32) * seed,
         seconds=1.5,
+        clean=x,
     )
 
 
@@ -122,7 +124,7 @@ def test_logits_that_are_not_finite(classifier, examples):
     with pytest.raises(FloatingPointError, match="2 of 8 examples have logits that are not finite"):
         outcomes(classifier, broken)
     with pytest.raises(FloatingPointError, match="2 of 8 examples"):
-        measure({}, classifier, x, y, [(0.1, Adversarial(broken, y, y, 0.0))])
+        measure({}, classifier, x, y, [(0.1, Adversarial(broken, y > 0, y, y, 0.0, x))])
     classifier.model.set_weights([np.full((60, 4), np.inf)])
     with pytest.raises(FloatingPointError, match="8 of 8 examples"):
         measure({}, classifier, x, y)

@@ -63,20 +63,26 @@ def test_digest(classifier):
     assert other.digest != classifier.digest
 
 
-def test_softmax_is_refused():
-    for model in (
-        dense(keras.layers.Dense(7, "softmax", name="last")),
-        dense(keras.layers.Dense(7), keras.layers.Softmax(name="last")),
-    ):
-        with pytest.raises(ValueError, match=r"ends in a softmax \(last\); pass the model that"):
-            Classifier(model)
+def softmax_heads():
+    yield dense(keras.layers.Dense(7, "softmax", name="last"))
+    yield dense(keras.layers.Dense(7), keras.layers.Softmax(name="last"))
+    yield dense(keras.layers.Dense(7), keras.layers.Activation("softmax", name="last"))
+    inner = dense(keras.layers.Dense(7, "softmax", name="last"))
+    yield keras.Sequential([keras.Input(SHAPE), keras.layers.Rescaling(0.5), inner])
+    x = np.random.default_rng(1).uniform(0, 1, (11, *SHAPE)).astype(np.float32)
+    yield prepend(inner, LinearFilter.of(fit_filter(FilterSpec("pca", 3), x, 0)))
 
 
-def test_softmax_behind_a_filter_is_refused(x):
-    model = dense(keras.layers.Dense(7, "softmax", name="last"))
-    layer = LinearFilter.of(fit_filter(FilterSpec("pca", 3), x, 0))
-    with pytest.raises(ValueError, match=r"ends in a softmax \(last\)"):
-        Classifier(prepend(model, layer))
+@pytest.mark.parametrize("number", range(5))
+def test_a_softmax_at_the_end_is_taken_off(number, x):
+    model = list(softmax_heads())[number]
+    with pytest.warns(UserWarning, match=r"ends in a softmax \(last\); it is used through its"):
+        classifier = Classifier(model)
+    z = classifier.predict(x)
+    assert np.abs(z.sum(axis=1) - 1).max() > 0.1
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(p, model.predict(x, verbose=0), rtol=0, atol=1e-6)
+    assert classifier.image_shape == SHAPE
 
 
 def test_several_inputs_or_outputs_are_refused():

@@ -1,0 +1,235 @@
+"""The sections of the page, from all rows that are kept."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.attacks import MEMORY, ROWS
+from benchmarks.attacks.memory import GROWTH, Memory
+from benchmarks.attacks.result import Result, Side, path_of
+from robustnets.report.page import Section, TableBlock, Text
+from robustnets.report.table import Cell, Fixed, Percent, Table, Word
+
+FLOOR_BAR = 1.15  # times the bare passes, for attacks that run all their steps
+MARGIN = 0.01  # by which random starts may make two equal attacks differ
+MODELS = {"fc": "FC", "m": "M", "c": "C"}
+TEXT = f"""FC is FC-100-100-10, M the MNIST CNN of CSCE496 (table 2) and C the CIFAR-10 CNN of
+CSDS440 (figure 5), trained on the first 10,000 images; attacked are test images that the network
+gets right. All ways of a row run in turn in one process, from NumPy to NumPy; a time is the best
+of the calls after the first, which compiles; where a peer takes long, it is called once.
+
+- Peers get the logits as one compiled graph for any number of examples and the batch of the row,
+  and settings that spend as much; "eager model" is Foolbox over the Keras model as it is.
+- A ratio is the peer's time over that of `native`. A bar is reached if the ratio is at least
+  that and `native` is no weaker: its success no more than {MARGIN:.0%} below the peer's, and for
+  attacks that make distances small its median, failures counted as infinitely far, no more than
+  {MARGIN:.0%} above.
+- **floor**: the attack's passes alone, forward and backward, compiled, at the same batch, on data
+  that are on the device already. An attack that runs all its steps may take {FLOOR_BAR} times
+  as long, where a step is one forward and one backward pass; for the others, which ask or
+  differentiate more or less often, the passes they counted are taken.
+- **cold start**: by how much the first call on a fresh classifier takes longer, tracing and
+  compiling. In the last column it is counted into a job of 1,000 examples for `native`, and
+  not for the peers."""
+
+
+def load(folder: Path, backend: str = "tensorflow") -> list[Result]:
+    """The rows that are kept, in the order of `ROWS`."""
+    paths = [path_of(folder, name, backend) for name in ROWS]
+    return [Result.load(path) for path in paths if path.is_file()]
+
+
+def sections(folder: Path) -> tuple[Section, ...]:
+    """A section for each family that has a row, one for JAX, one for memory."""
+    kept = load(folder)
+    families = list(dict.fromkeys(result.family for result in kept))
+    out = [_family(name, [r for r in kept if r.family == name]) for name in families]
+    if out:
+        first = out[0]
+        out[0] = Section(first.title, (Text(TEXT), Text(summary(kept)), *first.blocks))
+    jax = load(folder, "jax")
+    if jax:
+        out.append(_jax(jax, {result.name: result for result in kept}))
+    memory = [folder / f"{name}.json" for name in MEMORY]
+    kept_memory = [Memory.load(path) for path in memory if path.is_file()]
+    if kept_memory:
+        out.append(_memory(kept_memory))
+    return tuple(out)
+
+
+def times(folder: Path) -> list[tuple[str, str, int, float]]:
+    """(row, way, call, seconds) of all calls; call 0 compiles."""
+    return [
+        (f"attacks {result.name}", side.name, i, seconds)
+        for result in load(folder)
+        for side in result.sides
+        if not side.failed
+        for i, seconds in enumerate([side.first, *side.seconds])
+    ]
+
+
+def summary(results: Sequence[Result]) -> str:
+    """How many bars are reached, and which are not, with what was measured."""
+    judged = [(r, side, verdict(r, side)) for r in results for side in r.sides]
+    judged = [entry for entry in judged if entry[2] is not None]
+    missed = []
+    for result, side, word in judged:
+        if word is None or word.text == "yes":
+            continue
+        if side.all_steps:
+            said = (
+                f"{side.name}, {side.best * side.n / (side.floor or math.nan):.2f} times the floor"
+            )
+        elif word.text == "weaker":
+            said = f"weaker than {side.name}"
+        else:
+            said = f"{side.name}, {result.ratio(side) or 0:.2f} of {side.bar:g}"
+        missed.append(f"`{result.name}` ({said})")
+    out = f"**Bars**: {len(judged) - len(missed)} of {len(judged)} are reached."
+    return f"{out} Not reached: {', '.join(missed)}." if missed else out
+
+
+def verdict(result: Result, side: Side) -> Word | None:
+    """Whether the bar of a side is reached, or in which way it is not."""
+    native = result.sides[0]
+    if side.all_steps and side.floor is not None:
+        near = side.best * side.n <= FLOOR_BAR * side.floor
+        return Word("yes", "good") if near else Word("no", "bad")
+    ratio = result.ratio(side)
+    if side.bar is None or ratio is None:
+        return None
+    if weaker(result, side):
+        return Word("weaker", "bad")
+    return Word("yes", "good") if ratio >= side.bar and not native.failed else Word("no", "bad")
+
+
+def weaker(result: Result, side: Side) -> bool:
+    """Whether `native` has less success than the side, or goes farther for it."""
+    native = result.sides[0]
+    if native.success < side.success - MARGIN:
+        return True
+    return result.minimal and native.median > (1 + MARGIN) * side.median
+
+
+def _family(name: str, results: Sequence[Result]) -> Section:
+    table = Table(
+        (
+            *("attack", "network", "way", "n", "ms per example", "times native", "bar"),
+            *("reached", "success", "median distance", "forward", "backward", "times floor"),
+            *("cold start, s", "times native, cold, 1,000 examples"),
+        ),
+        tuple(_line(result, side) for result in results for side in result.sides),
+        f"{name}: each way on the same examples. Success in percent; distances in the norm of "
+        "the attack; passes per example.",
+    )
+    notes = "\n".join(_note(result) for result in results)
+    return Section(name, (TableBlock(table, f"attacks-{name.lower().replace(' ', '-')}"),
+                          Text(notes)))  # fmt: skip
+
+
+def _line(result: Result, side: Side) -> tuple[Cell, ...]:
+    head = (result.title, MODELS[result.network], side.name, side.n)
+    bar: Cell = None
+    if side.all_steps:
+        bar = f"at most {FLOOR_BAR:g} times the floor"
+    elif side.bar is not None:
+        bar = f"at least {side.bar:g} times native"
+    if side.failed:
+        return (*head, None, None, bar, Word("failed", "warn"), *[None] * 7)
+    native = side is result.sides[0]
+    job: Cell = None
+    if result.job is not None and not native:
+        job = Fixed(side.best * result.job[0] / result.job[1])
+    return (
+        *head,
+        Fixed(1e3 * side.best, 3),
+        None if native else Fixed(result.ratio(side)),
+        bar,
+        verdict(result, side),
+        Percent(side.success, 1),
+        Fixed(side.median, 4) if result.minimal else None,
+        None if side.forward is None else Fixed(side.forward, 1),
+        None if side.backward is None else Fixed(side.backward, 1),
+        None if not side.floor else Fixed(side.best * side.n / side.floor),
+        None if side.cold is None else Fixed(side.cold),
+        job,
+    )
+
+
+def _note(result: Result) -> str:
+    facts = result.facts
+    out = (
+        f"- {result.title} on {MODELS[result.network]} (`{result.name}`): batch {result.batch}; "
+        f"native compiled by {facts['compiler']}, the faster floor by {facts['floor']}; the "
+        f"network is right on {facts['accuracy']:.1%} of {facts['images']}; scale "
+        f"{facts['scale']}, load before {facts['load before']}, {facts['device']}."
+    )
+    if result.job is not None:
+        out += f" {result.job[0]:,} examples from a cold start: {result.job[1]:.2f} s."
+    for side in result.sides:
+        if side.failed:
+            out += f" {side.name} ended with {side.failed.replace('`', '')}."
+    return out
+
+
+def _jax(results: Sequence[Result], tensorflow: dict[str, Result]) -> Section:
+    lines = []
+    for result in results:
+        other = tensorflow.get(result.name)
+        native, beside = result.sides[0], other.sides[0] if other else None
+        lines.append((
+            result.title,
+            MODELS[result.network],
+            Fixed(1e3 * native.best, 3),
+            Fixed(1e3 * beside.best, 3) if beside else None,
+            Fixed(native.best / beside.best) if beside else None,
+            Percent(native.success, 1),
+            Percent(beside.success, 1) if beside else None,
+            None if native.cold is None else Fixed(native.cold),
+        ))  # fmt: skip
+    table = Table(
+        (
+            *("attack", "network", "ms per example, JAX", "ms per example, TensorFlow"),
+            *("times TensorFlow", "success, JAX", "success, TensorFlow", "cold start, s"),
+        ),
+        tuple(lines),
+        "The native engine on JAX, and on TensorFlow in another process.",
+    )
+    text = "JAX compiles with XLA, which on a CPU is slower than TensorFlow's graphs for "
+    text += "convolutions. The two columns come from two processes: less exact than the ratios "
+    text += "above."
+    return Section("JAX", (Text(text), TableBlock(table, "attacks-jax")))
+
+
+def _memory(kept: Sequence[Memory]) -> Section:
+    lines = tuple(
+        (
+            memory.title,
+            peak.n,
+            Fixed(peak.peak / 2**20, 0),
+            Fixed(peak.arrays / 2**20, 0),
+            Fixed(peak.beyond / 2**20, 0),
+            Fixed(peak.beyond / memory.peaks[0].beyond),
+            _flat(memory) if peak is memory.peaks[-1] else None,
+        )
+        for memory in kept
+        for peak in memory.peaks
+    )
+    table = Table(
+        (
+            *("attack", "examples", "peak, MiB", "arrays, MiB", "beyond them, MiB"),
+            *("times the first", "flat"),
+        ),
+        lines,
+        "Peak resident memory of whole processes, with TensorFlow and the network.",
+    )
+    text = (
+        "Each line is a process of its own that attacks random images. The arrays are the examples "
+        "handed in and those that come back; what is needed beyond them may grow by "
+        f"{GROWTH - 1:.0%} from the first number of examples to the last."
+    )
+    return Section("Memory", (Text(text), TableBlock(table, "attacks-memory")))
+
+
+def _flat(memory: Memory) -> Word:
+    return Word("yes", "good") if memory.flat else Word("no", "bad")

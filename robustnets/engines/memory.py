@@ -1,0 +1,42 @@
+"""How many examples fit in a batch."""
+
+import math
+from typing import Any
+
+from robustnets import backend
+from robustnets.models.classifier import Classifier
+
+BYTES = (256 * 2**20, 8 * 2**30)  # for activations and their gradients: CPU, accelerator
+MOST = (512, 4096)  # rows: more of them do not make a batch faster
+LEAST = 8
+
+
+def batch_size(attack: Any, classifier: Classifier) -> int:
+    """A batch that keeps the machine busy in bounded memory.
+
+    A power of two: as many rows as keep the activations of all layers, and their gradients,
+    under `BYTES`. An attack that asks about several points of an example at a time says how
+    many in `block` or `expectation`.
+
+    Example:
+        >>> from robustnets.attacks import FGSM
+        >>> from robustnets.core.threat import ThreatModel
+        >>> from robustnets.models import fc_100_100_10
+        >>> batch_size(FGSM(ThreatModel("linf", 0.1)), Classifier(fc_100_100_10((28, 28, 1), 10)))
+        512
+    """
+    place = int(backend.on_accelerator())
+    at_once = getattr(attack, "block", 1) * getattr(attack, "expectation", 1)
+    row = 3 * 4 * _activations(classifier.model) * at_once
+    fitting = max(BYTES[place] // max(row, 1), LEAST)
+    return min(2 ** int(math.log2(fitting)), MOST[place])
+
+
+def _activations(model: Any) -> int:
+    """Values that one example takes in all layers."""
+    total = math.prod(model.inputs[0].shape[1:])
+    for layer in model._flatten_layers(include_self=False, recursive=True):
+        for node in getattr(layer, "_inbound_nodes", ()):
+            for output in node.outputs:
+                total += math.prod(d for d in output.shape[1:] if d is not None)
+    return total
