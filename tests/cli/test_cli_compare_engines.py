@@ -38,7 +38,7 @@ def text_of(result):
         (["fgsm", "--norm", "l3"], "norm must be one of linf, l2, l1, l0, got 'l3'"),
         (["fgsm", "--eps", "-1"], "eps must be finite and >= 0, got -1"),
         (["fgsm", "--dataset", "none.npz"], "there is no file none.npz"),
-        (["fgsm", "--model", "fc"], "no model 'fc'; there are fc_100_100_10"),
+        (["fgsm", "--model", "fc"], "no model 'fc'; there are"),
         (["fgsm", "-n", "0"], "Invalid value for '-n'"),
         ([], "Missing argument"),
     ],

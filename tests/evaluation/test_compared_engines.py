@@ -27,7 +27,7 @@ def test_agreement_success_and_passes(examples):
     first, second = np.flatnonzero(right & made.success)[:2]
     success[first] = False
     moved[first], moved[second, 2, 3] = x[first], x[second, 2, 3]
-    other = Carried("art", Adversarial(moved, success, made.forward * 3, made.backward, 1.0))
+    other = Carried("art", Adversarial(moved, success, made.forward * 3, made.backward, 1.0, x))
     refused = Carried("cleverhans", None, "no")
     table = compare(attack, classifier, x, y, (ours, other, refused))
     native, art = table.rows
