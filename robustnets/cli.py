@@ -226,3 +226,68 @@ def data(
     for fact, value in facts.items():
         table.add_row(fact, str(value))
     out.print(table)
+
+
+@app.command("compare-engines")
+def compare_engines(
+    attack: Annotated[
+        str,
+        typer.Argument(help="Its name: fgsm, pgd, deepfool, carlini-wagner, hop-skip-jump, …"),
+    ],
+    dataset: Annotated[str, typer.Option(help="A data set's name or .npz file.")] = "digits",
+    model: Annotated[str, typer.Option(help="The network, trained if need be.")] = "fc-100-100-10",
+    norm: Annotated[
+        str | None, typer.Option(help="linf, l2, l1 or l0; default: one that the attack has.")
+    ] = None,
+    eps: Annotated[
+        float | None,
+        typer.Option(help="Radius; default: by norm, none for attacks that look for the smallest."),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", "--n", min=1, help="Test examples.")] = 50,
+    seed: Annotated[int, typer.Option(help="Of the network and of all draws.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the attack; repeatable."),
+    ] = None,
+    data_dir: DataDir = None,
+    store: StoreDir = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for a page and the table as CSV.")
+    ] = None,
+) -> None:
+    """Attack the same examples through every engine: do they agree, and at what price?"""
+    from robustnets.experiments.quiet import quiet_backend
+
+    with err.status("loading Keras"):
+        quiet_backend()
+        from robustnets.core.store import Store
+        from robustnets.experiments import compare_engines as comparison
+        from robustnets.report.page import write_page
+        from robustnets.report.terminal import drawn
+
+    try:
+        spec = comparison.spec_of(attack, norm, eps, settings or ())
+        with err.status("training") as status:
+            page = comparison.compare(
+                spec,
+                dataset=dataset,
+                model=model,
+                n=n,
+                seed=seed,
+                store=Store(store),
+                data_dir=str(data_dir) if data_dir else None,
+                train_progress=lambda what, epoch, epochs, logs: status.update(
+                    f"training: epoch {epoch} of {epochs}"
+                ),
+                progress=lambda engine, done, total: status.update(f"{engine}: {done} of {total}"),
+            )
+    except (ValueError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
+        _fail(problem)
+    for block in page.sections[0].blocks:
+        if hasattr(block, "table"):
+            out.print(drawn(block.table))
+        elif hasattr(block, "markdown"):
+            out.print(block.markdown.replace("**", ""), markup=False, highlight=False)
+    if out_dir is not None:
+        index, _ = write_page(page, out_dir)
+        out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)

@@ -110,7 +110,7 @@ def run(
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
     carrier = _load(engine)
     if not carrier.supports(attack):
-        able = ", ".join(name for name in ENGINES if _load(name).supports(attack))
+        able = ", ".join(name for name in ENGINES if supports(name, attack))
         raise ValueError(
             f"the {engine} engine cannot carry out {type(attack).__name__} with these settings; "
             f"use one of: {able}"
@@ -176,6 +176,17 @@ def _run(carrier, specs, classifier, x, y, seed, size, attack_wrong, time_budget
         if not attack.minimal:
             started = now
     return results
+
+
+def supports(engine: str, attack: Attack) -> bool:
+    """Whether an engine can carry an attack out, with the settings that it has.
+
+    Raises:
+        ValueError: for an unknown engine.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+    return _load(engine).supports(attack)
 
 
 def sweep(

@@ -22,7 +22,10 @@ def text_of(result):
     return " ".join(result.output.replace("│", " ").split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["list"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["run", "--help"], ["compare-engines", "--help"], ["--version"], ["list"]],
+)
 def test_quick_commands_load_nothing_heavy(arguments):
     script = (
         "import sys\n"
@@ -41,7 +44,7 @@ def test_quick_commands_load_nothing_heavy(arguments):
 
 def test_help_names_everything():
     text = text_of(invoke("--help"))
-    for command in ("run", "report", "list", "data"):
+    for command in ("run", "report", "list", "data", "compare-engines"):
         assert f" {command} " in text
     text = text_of(invoke("run", "--help", env={"COLUMNS": "200"}))
     for option in ("--scale", "--dataset", "--engine", "--seeds", "--store", "--jobs", "--dry-run"):

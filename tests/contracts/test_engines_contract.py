@@ -18,7 +18,7 @@ from robustnets.attacks import (
     balls,
 )
 from robustnets.core.threat import ThreatModel
-from robustnets.engines import ENGINES, Adversarial, run
+from robustnets.engines import ENGINES, Adversarial, run, supports
 
 PEERS = [
     pytest.param(
@@ -106,6 +106,9 @@ def test_peers_refuse_what_they_cannot_do(engine, spec, trained_classifier, digi
 
 
 def test_what_one_peer_cannot_do_another_can(trained_classifier, digits):
+    assert [supports(e, DeepFool(ThreatModel("l2", 1))) for e in ENGINES] == [True, True, False]
+    with pytest.raises(ValueError, match="engine must be one of native, art, cleverhans"):
+        supports("foolbox", DeepFool(ThreatModel("l2", 1)))
     spec = DeepFool(ThreatModel("l2", 0.1))
     with pytest.raises(ValueError, match="with these settings; use one of: native, art"):
         run(spec, trained_classifier, digits[0][:3], digits[1][:3], engine="cleverhans")

@@ -10,6 +10,8 @@ import pytest
 ALL = execute.names()
 # the worked example of a layer is the one class, and has the only functions
 WORKED = {"00_quickstart": 1}
+# what a notebook can show besides the chapters
+TOOLS = {"engines"}
 SILENT = (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.ClassDef)
 LARGEST = 1_500_000
 
@@ -36,7 +38,9 @@ def is_silent(statement):
 def test_there_is_one_per_chapter():
     from robustnets.chapters import CHAPTERS
 
-    assert [name.partition("_")[2] for name in ALL] == ["quickstart", *CHAPTERS]
+    topics = [name.partition("_")[2] for name in ALL]
+    assert [topic for topic in topics if topic not in TOOLS] == ["quickstart", *CHAPTERS]
+    assert set(topics) >= TOOLS
 
 
 @pytest.mark.parametrize("name", ALL)

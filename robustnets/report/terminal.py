@@ -1,0 +1,17 @@
+"""A table of a report on the terminal."""
+
+from rich.table import Table as Drawn
+
+from robustnets.report.cells import parts
+from robustnets.report.table import Table
+
+
+def drawn(table: Table) -> Drawn:
+    """The table as Rich draws it: one column per column, an estimate above its bounds."""
+    sides = ["left" if side == "left" else "right" for side in table.alignment]
+    out = Drawn(box=None, caption=table.caption, caption_justify="left")
+    for i, (name, side) in enumerate(zip(table.columns, sides, strict=True)):
+        out.add_column(name, justify=side, no_wrap=i == 0)  # type: ignore[arg-type]
+    for row in table.rows:
+        out.add_row(*("\n".join(parts(cell)) for cell in row))
+    return out
