@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from robustnets import backend, engines
+from robustnets import engines
 from robustnets.attacks import balls
 from robustnets.attacks.carlini_wagner import CarliniWagner, begin_search, next_round
 from robustnets.core.threat import ThreatModel
@@ -62,7 +62,7 @@ def test_what_it_calls_a_success_is_one_and_the_rest_is_x(trained_classifier, di
 
 def test_examples_do_not_see_each_other(trained_classifier, digits):
     x, y = digits[0][1500:1507], digits[1][1500:1507]
-    attack = CarliniWagner(FAR, steps=30, rounds=3, first=1.0, rate=0.1)
+    attack = CarliniWagner(FAR, steps=30, rounds=3, first=1.0, rate=0.1, abort_early=True)
     whole = engines.run(attack, trained_classifier, x, y)
     assert whole.success.all()
     assert len(set(whole.backward)) > 1  # they end at different times
@@ -112,41 +112,3 @@ def test_the_search_grows_by_ten_and_then_halves():
 def test_refuses_bad_settings(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         CarliniWagner(FAR, **setting)
-
-
-@pytest.mark.skipif(backend.name() != "tensorflow", reason="Foolbox and ART run on TensorFlow here")
-def test_no_farther_than_peers_at_equal_budgets(trained_classifier, digits):
-    foolbox = pytest.importorskip("foolbox")
-    from robustnets.engines.art import import_art
-
-    import_art()
-    from art.attacks.evasion import CarliniL2Method
-    from art.estimators.classification import TensorFlowV2Classifier
-
-    x, y = digits[0][1500:1520], digits[1][1500:1520]
-    right = predicted(trained_classifier, x) == y
-    x, y = x[right], y[right]
-    attack = CarliniWagner(FAR, steps=100, rounds=3, first=1.0)
-    ours = engines.run(attack, trained_classifier, x, y)
-    model = foolbox.TensorFlowModel(trained_classifier.model, bounds=(0, 1))
-    peer = foolbox.attacks.L2CarliniWagnerAttack(
-        binary_search_steps=3, steps=100, initial_const=1.0
-    )
-    _, foolboxes, _ = peer(model, ops.convert_to_tensor(x), ops.convert_to_tensor(y), epsilons=None)
-    estimator = TensorFlowV2Classifier(
-        model=trained_classifier.model, nb_classes=10, input_shape=x.shape[1:], clip_values=(0, 1)
-    )
-    arts = CarliniL2Method(
-        estimator,
-        binary_search_steps=3,
-        max_iter=20,  # it takes a line search of up to 10 evaluations at each
-        initial_const=1.0,
-        batch_size=len(x),
-        verbose=False,
-    ).generate(x)
-    mine = np.where(ours.success, balls.distances(x, ours.x)["l2"], np.inf)
-    for theirs in (foolboxes.numpy(), arts):
-        hit = predicted(trained_classifier, theirs) != y
-        peers = np.where(hit, balls.distances(x, theirs)["l2"], np.inf)
-        assert ours.success.sum() >= hit.sum()
-        assert np.median(mine) <= 1.02 * np.median(peers)

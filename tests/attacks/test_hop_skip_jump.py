@@ -121,23 +121,6 @@ def test_refuses_bad_settings(settings, message):
         HopSkipJump(ThreatModel("l2", 1.0), **settings)
 
 
-@pytest.mark.skipif(not TENSORFLOW, reason="ART and Foolbox run on TensorFlow")
-@pytest.mark.parametrize("norm", ["l2", "linf"])
-def test_no_worse_than_art_and_foolbox_at_equal_queries(norm, trained_classifier, digits):
-    """The median distance is at most 1.1 times that of either peer."""
-    x, y = digits[0][1500:1512], digits[1][1500:1512]
-    predicted = trained_classifier.predict(x).argmax(axis=1)
-    x, y = x[predicted == y], y[predicted == y]
-    logits = trained_classifier.compiled("test logits", trained_classifier.logits)
-    for peer in (_art, _foolbox):
-        distances, queries = peer(logits, x, y, norm)
-        attack = HopSkipJump(ThreatModel(norm, 99.0), 64, 100, 10, budget=int(queries))
-        ours = attacked(attack, trained_classifier.logits, x, y)
-        assert ours["forward"].max() <= queries
-        assert hits(logits, ours["x"], y).all()
-        assert np.median(balls.distances(x, ours["x"])[norm]) <= 1.1 * np.median(distances)
-
-
 def _art(logits, x, y, norm):
     import_art()
     from art.attacks.evasion import HopSkipJump as Peer

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from robustnets import engines
-from robustnets.attacks import balls, lbfgs, losses
+from robustnets.attacks import balls, lbfgs
 from robustnets.attacks.carlini_wagner import begin_search, next_round
 from robustnets.attacks.lbfgs import LBFGS
 from robustnets.core.threat import ThreatModel
@@ -121,53 +121,6 @@ def test_the_search_halves_the_logarithm():
         [0.01 * 10**0.75, 0.001 * 10**0.25],
     ]
     np.testing.assert_allclose(tried, expected, rtol=0, atol=1e-6)
-
-
-def test_no_farther_than_scipy_image_by_image(trained_classifier, digits):
-    from scipy.optimize import minimize
-
-    from robustnets import backend
-
-    x, y = digits[0][1500:1506], digits[1][1500:1506]
-    right = predicted(trained_classifier, x) == y
-    x, y = x[right], y[right]
-    goal = (y + 3) % 10
-    ours = engines.run(LBFGS(FAR, rounds=5, targeted=True), trained_classifier, x, goal)
-    assert ours.success.all()
-    theirs = []
-    for image, target in zip(x, goal):
-        label = ops.convert_to_tensor(np.array([target], np.int32))
-        gradient = backend.compiled(
-            backend.value_and_grad(
-                lambda x, label=label: losses.cross_entropy(trained_classifier.logits(x), label)
-            )
-        )
-
-        def objective(flat, c, image=image, gradient=gradient):
-            value, slope = gradient(ops.convert_to_tensor(flat.reshape(1, *image.shape), "float32"))
-            move = flat - image.reshape(-1)
-            slope = ops.convert_to_numpy(slope).reshape(-1).astype(float)
-            return move @ move + c * float(value[0]), 2 * move + c * slope
-
-        c, low, high, best = 0.1, 0.0, np.inf, np.inf
-        for _ in range(5):
-            found = minimize(
-                objective,
-                image.reshape(-1),
-                (c,),
-                "L-BFGS-B",
-                jac=True,
-                bounds=[(0, 1)] * image.size,
-                options={"maxfun": 50},
-            ).x.astype(np.float32)
-            if predicted(trained_classifier, found.reshape(1, *image.shape))[0] == target:
-                best, high = min(best, np.linalg.norm(found - image.reshape(-1))), c
-            else:
-                low = c
-            middle = np.sqrt(low * high) if low else high / 10
-            c = 10 * c if high == np.inf else middle
-        theirs.append(best)
-    assert np.median(balls.distances(x, ours.x)["l2"]) <= 1.02 * np.median(theirs)
 
 
 @pytest.mark.parametrize("setting", [{"steps": 0}, {"rounds": 0}, {"first": -1.0}, {"history": 0}])
