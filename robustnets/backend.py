@@ -259,7 +259,9 @@ def is_untraceable(error: BaseException) -> bool:
     if name() == "jax":
         import jax
 
-        return isinstance(error, (jax.errors.ConcretizationTypeError, jax.errors.JAXTypeError))
+        # Keras raises these anew with its own text, which their constructors do not take
+        lost = isinstance(error, AttributeError) and "_error_repr" in str(error)
+        return lost or isinstance(error, jax.errors.JAXTypeError)
     import tensorflow as tf
 
     kinds = (tf.errors.OperatorNotAllowedInGraphError, NotImplementedError)

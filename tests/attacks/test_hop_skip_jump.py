@@ -10,7 +10,6 @@ from robustnets.attacks import balls
 from robustnets.attacks.hop_skip_jump import HopSkipJump
 from robustnets.attacks.starts import Starts
 from robustnets.core.threat import ThreatModel
-from robustnets.engines.art import import_art
 
 W = np.random.default_rng(1).normal(size=24)
 QUICK = {"max_iter": 4, "max_eval": 40, "init_eval": 8}
@@ -119,45 +118,3 @@ def test_any_box():
 def test_refuses_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         HopSkipJump(ThreatModel("l2", 1.0), **settings)
-
-
-def _art(logits, x, y, norm):
-    import_art()
-    from art.attacks.evasion import HopSkipJump as Peer
-    from art.estimators.classification import BlackBoxClassifier
-
-    seen = [0]
-
-    def probabilities(images):
-        seen[0] += len(images)
-        return logits(np.asarray(images, np.float32)).numpy()
-
-    estimator = BlackBoxClassifier(probabilities, x.shape[1:], 10, clip_values=(0, 1))
-    np.random.seed(0)  # noqa: NPY002, what ART draws from
-    settings = {"max_iter": 6, "max_eval": 100, "init_eval": 10, "verbose": False}
-    peer = Peer(estimator, norm={"l2": 2, "linf": np.inf}[norm], **settings)
-    found = peer.generate(x)
-    distance = balls.distances(x, found)[norm]
-    distance[~hits(logits, found, y)] = np.inf
-    return distance, seen[0] / len(x)
-
-
-def _foolbox(logits, x, y, norm):
-    import foolbox
-    import tensorflow as tf
-
-    seen = [0]
-
-    def model(images):
-        seen[0] += images.shape[0]
-        return logits(images)
-
-    tf.random.set_seed(0)
-    peer = foolbox.attacks.HopSkipJumpAttack(
-        steps=6, initial_gradient_eval_steps=10, max_gradient_eval_steps=100, constraint=norm
-    )
-    wrapped = foolbox.TensorFlowModel(model, bounds=(0, 1))
-    found = peer.run(wrapped, tf.constant(x), tf.constant(y)).numpy()
-    distance = balls.distances(x, found)[norm]
-    distance[~hits(logits, found, y)] = np.inf
-    return distance, seen[0] / len(x)
