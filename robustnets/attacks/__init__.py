@@ -15,6 +15,7 @@ from robustnets.attacks.nes import NES
 from robustnets.attacks.noise import Noise
 from robustnets.attacks.one_pixel import OnePixel
 from robustnets.attacks.pgd import PGD
+from robustnets.attacks.square import Square
 from robustnets.attacks.starts import Starts
 
 ATTACKS: tuple[type, ...] = (
@@ -32,6 +33,7 @@ ATTACKS: tuple[type, ...] = (
     Evolutionary,
     OnePixel,
     EveryPixel,
+    Square,
 )
 
 __all__ = [
@@ -52,5 +54,6 @@ __all__ = [
     "LoopedAttack",
     "Noise",
     "OnePixel",
+    "Square",
     "Starts",
 ]

@@ -27,6 +27,7 @@ from robustnets.attacks import (
     LoopedAttack,
     Noise,
     OnePixel,
+    Square,
     balls,
 )
 from robustnets.core.threat import ThreatModel
@@ -59,6 +60,7 @@ SETTINGS: dict[type, tuple[dict, ...]] = {
     Evolutionary: ({"budget": 30, "population": 10, "survivors": 3},),
     OnePixel: ({"population": 8, "generations": 2, "pixels": 3},),
     EveryPixel: ({"budget": 60, "block": 20},),
+    Square: ({"budget": 12},),
 }
 # those that climb a linear model's score to its optimum, and what they need for it
 CLIMBERS: dict[type, dict] = {FGSM: {}, BIM: {"steps": 4}, PGD: {"steps": 4, "random_start": False}}
