@@ -1,5 +1,6 @@
 """Attacks: one paper per file, every one of them in ATTACKS."""
 
+from robustnets.attacks.apgd import APGD
 from robustnets.attacks.base import Attack, LoopedAttack
 from robustnets.attacks.bim import BIM
 from robustnets.attacks.carlini_wagner import CarliniWagner
@@ -22,6 +23,7 @@ ATTACKS: tuple[type, ...] = (
     FGSM,
     BIM,
     PGD,
+    APGD,
     CarliniWagner,
     DeepFool,
     DynamicDeepFool,
@@ -37,6 +39,7 @@ ATTACKS: tuple[type, ...] = (
 )
 
 __all__ = [
+    "APGD",
     "ATTACKS",
     "BIM",
     "FGSM",

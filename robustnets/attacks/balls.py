@@ -52,6 +52,28 @@ def signs(gradient: Any) -> Any:
     return ops.where(gradient > 0, ops.ones_like(gradient), negative)
 
 
+def sparse(gradient: Any, kept: Any) -> Any:
+    """Equal steps in the largest entries of a gradient, of l1 length 1 together.
+
+    Args:
+        gradient: float32 (N, ...).
+        kept: float32 (N,), how many entries, rounded down; at least 1, and ties.
+
+    Returns:
+        float32 (N, ...). A zero gradient gives zeros.
+
+    Source: Croce & Hein 2021, arXiv:2103.01208, sec. 3.
+    """
+    size = ops.reshape(ops.abs(gradient), (gradient.shape[0], -1))
+    place = ops.clip(ops.cast(kept, "int32"), 1, size.shape[1]) - 1
+    falling = ops.flip(ops.sort(size, axis=1), axis=1)
+    least = ops.take_along_axis(falling, place[:, None], axis=1)[:, 0]
+    small = ops.abs(gradient) < per_example(least, gradient)
+    step = ops.where(small, 0.0, signs(gradient))
+    count = ops.sum(ops.abs(step), axis=_axes(step), keepdims=True)
+    return step / ops.where(count == 0, 1.0, count)
+
+
 def peak_to_one(gradient: Any) -> Any:
     """Divide each row by its largest absolute value; zero rows stay zero.
 

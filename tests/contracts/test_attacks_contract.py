@@ -11,6 +11,7 @@ from keras import ops
 import robustnets.attacks
 from robustnets import backend
 from robustnets.attacks import (
+    APGD,
     ATTACKS,
     BIM,
     FGSM,
@@ -39,7 +40,17 @@ SEEDS = np.arange(len(X), dtype=np.int32)
 DUAL = {"linf": 1, "l2": 2, "l1": np.inf}  # norm: order of the dual norm
 RADIUS = {"linf": 0.1, "l2": 0.3, "l1": 0.9, "l0": 7}  # norm: a radius that suits the images
 ROUNDING = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 0}  # l1 adds up one error for each value
-NOT_ATTACKS = {"__init__", "base", "balls", "draws", "losses", "queries", "starts"}
+NOT_ATTACKS = {
+    "__init__",
+    "base",
+    "balls",
+    "draws",
+    "losses",
+    "projections",
+    "queries",
+    "schedules",
+    "starts",
+}
 
 # what makes each attack quick, and further settings that must obey the contract too
 SETTINGS: dict[type, tuple[dict, ...]] = {
@@ -47,6 +58,10 @@ SETTINGS: dict[type, tuple[dict, ...]] = {
     PGD: (
         {"steps": 4},
         {"steps": 2, "restarts": 2, "stop_early": True, "loss": "margin"},
+    ),
+    APGD: (
+        {"steps": 6, "stop_early": False},
+        {"steps": 2, "restarts": 2, "loss": "dlr"},
     ),
     Noise: ({}, {"draws": 3}),
     CarliniWagner: ({"steps": 6, "rounds": 2, "first": 100.0, "rate": 0.1},),
