@@ -190,8 +190,8 @@ class APGD:
     def _keep_worst(self, state, going, value, hit, plan):
         """The state with the worst iterate of all restarts brought up to date."""
         at = state["at"]
-        worse = ops.where(hit == state["hit"], value > state["value"], hit)
         counts = ops.logical_and(going, _look_up(plan.radii, state) == 1)
+        worse = ops.where(hit == state["hit"], value > state["value"], hit)
         worse = ops.logical_and(counts, worse)
         broken = ops.logical_and(going, ops.logical_not(ops.isfinite(value)))
         return {
@@ -210,13 +210,12 @@ class APGD:
         """
         x, fresh = state["x"], _look_up(plan.begins, state)
         window = _look_up(plan.windows, state)
-        rises = value > state["last"]
         higher = ops.logical_or(fresh, value > state["height"])
         row = balls.per_example(higher, x)
         top = ops.where(row, state["at"], state["top"])
         slope = ops.where(row, gradient, state["slope"])
         height = ops.where(higher, value, state["height"])
-        risen = ops.where(fresh, 0, state["risen"] + ops.cast(rises, "int32"))
+        risen = ops.where(fresh, 0, state["risen"] + ops.cast(value > state["last"], "int32"))
         checked = ops.where(fresh, value, state["checked"])
         slowed = ops.logical_and(ops.logical_not(fresh), state["slowed"])
         rate = ops.where(fresh, 1.0, state["rate"])
