@@ -8,6 +8,7 @@ from robustnets.attacks.deepfool import DeepFool
 from robustnets.attacks.dynamic_deepfool import DynamicDeepFool
 from robustnets.attacks.every_pixel import EveryPixel
 from robustnets.attacks.evolutionary import Evolutionary
+from robustnets.attacks.fab import FAB
 from robustnets.attacks.fgsm import FGSM
 from robustnets.attacks.hop_skip_jump import HopSkipJump
 from robustnets.attacks.label_only_nes import LabelOnlyNES
@@ -27,6 +28,7 @@ ATTACKS: tuple[type, ...] = (
     CarliniWagner,
     DeepFool,
     DynamicDeepFool,
+    FAB,
     LBFGS,
     Noise,
     HopSkipJump,
@@ -42,6 +44,7 @@ __all__ = [
     "APGD",
     "ATTACKS",
     "BIM",
+    "FAB",
     "FGSM",
     "LBFGS",
     "NES",

@@ -276,16 +276,13 @@ class APGD:
         x, seeds, step, norm = state["x"], state["seeds"], state["run"], self.threat.norm
         shape, low, high = tuple(x.shape[1:]), self.threat.low, self.threat.high
         radius = state["eps"] * float(self._plan().radii[0])
-        if norm == "linf":
-            delta = balls.peak_to_one(2.0 * draws.uniform(seeds, shape, 0, step) - 1.0)
-        else:
-            delta = draws.normal(seeds, shape, 0, step)
         if norm == "l1":
-            delta = projections.l1_ball_in_box(x, delta * (high - low), radius, low, high)
+            noise = draws.normal(seeds, shape, 0, step) * (high - low)
+            delta = projections.l1_ball_in_box(x, noise, radius, low, high)
         else:
-            delta = balls.steepest(delta, "l2") if norm == "l2" else delta
+            delta = balls.per_example(radius, x) * balls.sphere(seeds, shape, norm, step)
             # the product may round up to beyond the radius
-            delta = balls.project(balls.per_example(radius, x) * delta, norm, radius)
+            delta = balls.project(delta, norm, radius)
         return balls.move(x, delta, low, high)
 
 

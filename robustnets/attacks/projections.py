@@ -74,5 +74,59 @@ def l1_ball_in_box(x: Any, delta: Any, eps: Any, low: float, high: float) -> Any
     return ops.reshape(shrunk, (-1, *delta.shape[1:])) * balls.signs(delta)
 
 
+def hyperplane_in_box(x: Any, w: Any, c: Any, norm: str, low: float, high: float) -> Any:
+    """The shortest perturbations d with <w, d> = c that keep x in the box.
+
+    Args:
+        x: float32 (N, ...), in the box.
+        w: float32 (N, ...), normals of hyperplanes.
+        c: float32 (N,), how far to go along them, of either sign.
+        norm: "linf", "l2" or "l1", the length to keep small.
+        low: smallest valid input value.
+        high: largest valid input value.
+
+    Returns:
+        float32 (N, ...); where the box ends before c is reached, the perturbations that come
+        nearest. A normal of zero gives zeros.
+
+    Raises:
+        ValueError: if norm is none of the three.
+
+    Source: Croce & Hein 2020, arXiv:1907.02044, sec. 2.2.
+    """
+    # tiny normals have squares that are zero
+    peak = ops.max(ops.abs(_flat(w)), axis=1)
+    c = c / ops.where(peak == 0, 1.0, peak)
+    w = balls.peak_to_one(w)
+    w, wanted = w * balls.per_example(ops.where(c < 0, -1.0, 1.0), w), ops.abs(c)
+    steep = _flat(ops.abs(w))
+    room = _flat(ops.where(w > 0, high - x, ops.where(w < 0, x - low, 0.0 * w)))
+    if norm == "linf":
+        size = _lower(level(steep, room, wanted)[:, None], room)
+    elif norm == "l2":
+        height = room / ops.where(steep == 0, 1.0, steep)
+        size = _lower(level(steep * steep, height, wanted)[:, None] * steep, room)
+    elif norm == "l1":
+        size = _steepest_first(steep, room, wanted)
+    else:
+        raise ValueError(f"norm must be 'linf', 'l2' or 'l1', got {norm!r}")
+    return ops.reshape(size, (-1, *x.shape[1:])) * balls.signs(w)
+
+
+def _steepest_first(steep, room, wanted):
+    """Use up the room (N, D) of one value after the other until the gain is what is wanted."""
+    order = ops.argsort(-steep, axis=1)
+    gain = ops.take_along_axis(steep * room, order, axis=1)
+    before = ops.cumsum(gain, axis=1) - gain
+    share = (wanted[:, None] - before) / ops.where(gain == 0, 1.0, gain)
+    share = ops.where(share < 0, 0.0, _lower(share, ops.ones_like(share)))
+    return ops.take_along_axis(share, ops.argsort(order, axis=1), axis=1) * room
+
+
+def _lower(value, bound):
+    # minimum may swallow NaN
+    return ops.where(value > bound, bound, value)
+
+
 def _flat(value: Any) -> Any:
     return ops.reshape(value, (value.shape[0], -1))

@@ -14,6 +14,7 @@ from robustnets.attacks import (
     APGD,
     ATTACKS,
     BIM,
+    FAB,
     FGSM,
     LBFGS,
     NES,
@@ -67,6 +68,7 @@ SETTINGS: dict[type, tuple[dict, ...]] = {
     CarliniWagner: ({"steps": 6, "rounds": 2, "first": 100.0, "rate": 0.1},),
     DeepFool: ({"steps": 4}, {"steps": 4, "candidates": 2}),
     DynamicDeepFool: ({"steps": 4},),
+    FAB: ({"steps": 3}, {"steps": 2, "restarts": 2, "targets": 2}),
     LBFGS: ({"steps": 5, "rounds": 2, "first": 10.0, "history": 3},),
     HopSkipJump: ({"max_iter": 2, "max_eval": 10, "init_eval": 6, "init_size": 9},),
     # wide samples: narrow ones make rounding errors of the logits large
