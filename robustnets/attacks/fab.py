@@ -2,9 +2,10 @@
 
 Source: Croce & Hein 2020, arXiv:1907.02044, algorithm 1; towards single classes (FAB-T) as in
 AutoAttack (Croce & Hein 2020, arXiv:2003.01690, sec. 5).
-Deviations: no search along the last segment, as in AutoAttack. Random starts lie within half
-the distance of the best point so far, where there is none within half of `REACH`: the radius of
-the threat model only cuts the result short.
+Deviations: as in AutoAttack, there is no search along the last segment, which ends so near to
+the boundary that rounding decides. Random starts lie within half the distance of the best point
+so far, and where there is none within half of `REACH`: the radius of the threat model only cuts
+the result short.
 """
 
 import math
