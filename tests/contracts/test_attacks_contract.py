@@ -41,17 +41,10 @@ SEEDS = np.arange(len(X), dtype=np.int32)
 DUAL = {"linf": 1, "l2": 2, "l1": np.inf}  # norm: order of the dual norm
 RADIUS = {"linf": 0.1, "l2": 0.3, "l1": 0.9, "l0": 7}  # norm: a radius that suits the images
 ROUNDING = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 0}  # l1 adds up one error for each value
-NOT_ATTACKS = {
-    "__init__",
-    "base",
-    "balls",
-    "draws",
-    "losses",
-    "projections",
-    "queries",
-    "schedules",
-    "starts",
-}
+# between batches and graphs; one value of an l1 step may gather the rounding of all
+ALIKE = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 1e-6}
+HELPERS = {"projections", "schedules", "starts"}
+NOT_ATTACKS = {"__init__", "base", "balls", "draws", "losses", "queries", *HELPERS}
 
 # what makes each attack quick, and further settings that must obey the contract too
 SETTINGS: dict[type, tuple[dict, ...]] = {
