@@ -27,7 +27,7 @@ class EveryPixel:
         pixels: most pixels that it changes, however large eps is.
         levels: values per channel, evenly from the box's low to its high, >= 2.
         budget: most queries per example, kept to exactly; None: no other limit.
-        loss: "margin" (of log-probabilities) or "cross_entropy" (the log-probability of y).
+        loss: "margin" (of log-probabilities), "cross_entropy" (the log-probability of y) or "dlr".
         block: candidates of one example asked at once.
         targeted: reach the class y instead of leaving it.
 

@@ -34,7 +34,7 @@ class Evolutionary:
         population: members.
         survivors: the fittest that live on and breed, 2 <= survivors < population.
         mutation: the chance that a value of a child is drawn anew, in [0, 1].
-        loss: "margin" (of log-probabilities) or "cross_entropy" (the log-probability of y).
+        loss: "margin" (of log-probabilities), "cross_entropy" (the log-probability of y) or "dlr".
         block: most members of one example asked at once.
         targeted: reach the class y instead of leaving it.
 

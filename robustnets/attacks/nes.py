@@ -35,7 +35,7 @@ class NES:
         sigma: standard deviation of a sample, as a share of the box.
         step: length of one step in the norm, in input units; None: eps / 5.
         momentum: share of the last direction in the next, 0 <= momentum < 1.
-        loss: "margin" (of log-probabilities) or "cross_entropy" (the log-probability of y).
+        loss: "margin" (of log-probabilities), "cross_entropy" (the log-probability of y) or "dlr".
         block: directions of one example asked at once; smaller blocks take less memory.
         targeted: reach the class y instead of leaving it.
 

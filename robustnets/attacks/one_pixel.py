@@ -36,7 +36,7 @@ class OnePixel:
         generations: how many after the first.
         weight: of the difference of two members that is added to a third.
         budget: most queries per example, kept to exactly; None: no other limit.
-        loss: "margin" (of log-probabilities) or "cross_entropy" (the log-probability of y).
+        loss: "margin" (of log-probabilities), "cross_entropy" (the log-probability of y) or "dlr".
         block: most members of one example asked at once.
         targeted: reach the class y instead of leaving it.
 
