@@ -52,6 +52,28 @@ def signs(gradient: Any) -> Any:
     return ops.where(gradient > 0, ops.ones_like(gradient), negative)
 
 
+def sparse(gradient: Any, kept: Any) -> Any:
+    """Equal steps in the largest entries of a gradient, of l1 length 1 together.
+
+    Args:
+        gradient: float32 (N, ...).
+        kept: float32 (N,), how many entries, rounded down; at least 1, and ties.
+
+    Returns:
+        float32 (N, ...). A zero gradient gives zeros.
+
+    Source: Croce & Hein 2021, arXiv:2103.01208, sec. 3.
+    """
+    size = ops.reshape(ops.abs(gradient), (gradient.shape[0], -1))
+    place = ops.clip(ops.cast(kept, "int32"), 1, size.shape[1]) - 1
+    falling = ops.flip(ops.sort(size, axis=1), axis=1)
+    least = ops.take_along_axis(falling, place[:, None], axis=1)[:, 0]
+    small = ops.abs(gradient) < per_example(least, gradient)
+    step = ops.where(small, 0.0, signs(gradient))
+    count = ops.sum(ops.abs(step), axis=_axes(step), keepdims=True)
+    return step / ops.where(count == 0, 1.0, count)
+
+
 def peak_to_one(gradient: Any) -> Any:
     """Divide each row by its largest absolute value; zero rows stay zero.
 
@@ -96,12 +118,11 @@ def project(delta: Any, norm: str, eps: Any) -> Any:
     if norm == "linf":
         return _clip(delta, -radius, radius)
     if norm == "l2":
-        peak = ops.max(ops.abs(delta), axis=_axes(delta), keepdims=True)
-        length = _length(peak_to_one(delta)) * peak
+        length = lengths(delta, "l2")
         outside = length > radius
         return ops.where(outside, delta * (radius / ops.where(outside, length, 1.0)), delta)
     if norm == "l1":
-        length = ops.sum(ops.abs(delta), axis=_axes(delta), keepdims=True)
+        length = lengths(delta, "l1")
         shrunk = ops.abs(delta) - per_example(_threshold(ops.abs(delta), eps), delta)
         shrunk = ops.where(shrunk < 0, shrunk * 0.0, shrunk) * signs(delta)
         # what float32 leaves above the radius; a radius of 0 leaves nothing
@@ -151,6 +172,42 @@ def uniform(seeds: Any, shape: tuple[int, ...], norm: str, step: Any = 0) -> Any
         raise ValueError(f"norm must be 'linf', 'l2' or 'l1', got {norm!r}")
     radius = draws.uniform(seeds, (1,), 2, step)[:, 0] ** (1.0 / math.prod(shape))
     return found * (per_example(radius, found) / length)
+
+
+def sphere(seeds: Any, shape: tuple[int, ...], norm: str, step: Any = 0) -> Any:
+    """Random perturbations of length 1; see `uniform` for arguments and errors.
+
+    Those of linf are uniform draws from the cube, scaled up to its surface; those of l2 and l1
+    are normal draws divided by their length. float32 (N, *shape).
+    """
+    if norm == "linf":
+        return peak_to_one(uniform(seeds, shape, "linf", step))
+    found = draws.normal(seeds, shape, 0, step)
+    return found / lengths(found, norm)
+
+
+def lengths(delta: Any, norm: str) -> Any:
+    """How long each perturbation is.
+
+    Args:
+        delta: float32 (N, ...).
+        norm: "linf", "l2" or "l1".
+
+    Returns:
+        float32 (N, 1, ..., 1), to broadcast over the perturbations.
+
+    Raises:
+        ValueError: if norm is none of the three.
+    """
+    size = ops.abs(delta)
+    if norm == "l1":
+        return ops.sum(size, axis=_axes(size), keepdims=True)
+    peak = ops.max(size, axis=_axes(size), keepdims=True)
+    if norm == "linf":
+        return peak
+    if norm == "l2":
+        return _length(peak_to_one(delta)) * peak
+    raise ValueError(f"norm must be 'linf', 'l2' or 'l1', got {norm!r}")
 
 
 def move(x: Any, delta: Any, low: float, high: float) -> Any:

@@ -249,6 +249,8 @@ def dual(slope: Any, norm: str) -> Any:
     if norm == "linf":
         return ops.sum(ops.abs(slope), axis=axes(slope))
     peak = ops.max(ops.abs(slope), axis=axes(slope))
+    if norm == "l1":
+        return peak
     return peak * ops.sqrt(ops.sum(ops.square(balls.peak_to_one(slope)), axis=axes(slope)))
 
 

@@ -9,6 +9,7 @@ from robustnets import backend
 from robustnets.attacks import balls
 
 IMPOSSIBLE = -1e30  # a logit whose probability is zero, finite so that its gradient is too
+FLAT = 1e-12  # added to gaps between logits, so that equal logits give zero instead of NaN
 
 
 def cross_entropy(logits: Any, y: Any) -> Any:
@@ -51,7 +52,75 @@ def margin(logits: Any, y: Any) -> Any:
     return others - own + 0.0 * ops.sum(logits, axis=-1)
 
 
-LOSSES: dict[str, Callable[[Any, Any], Any]] = {"cross_entropy": cross_entropy, "margin": margin}
+def dlr(logits: Any, y: Any) -> Any:
+    """The difference of logits ratio: the margin over the gap from the first to the third logit.
+
+    Neither a shift nor a scale of the logits changes it. With two classes there is no third
+    logit, and the plain margin takes its place. Source: Croce & Hein 2020, arXiv:2003.01690,
+    eq. 6.
+
+    Args:
+        logits: float32 (N, K), K >= 2.
+        y: int (N,), in 0..K-1.
+
+    Returns:
+        float32 (N,), at least -1 and above 0 where y is not predicted. NaN logits give NaN.
+    """
+    if logits.shape[-1] < 3:
+        return margin(logits, y)
+    top = ops.top_k(logits, 3)[0]
+    return margin(logits, y) / (top[:, 0] - top[:, 2] + FLAT)
+
+
+def targeted_dlr(logits: Any, y: Any, target: Any) -> Any:
+    """The logit of a target minus that of y, over the gap from the first to the third and fourth.
+
+    With fewer than four classes the difference alone takes its place. Source: Croce & Hein
+    2020, arXiv:2003.01690, eq. 7.
+
+    Args:
+        logits: float32 (N, K), K >= 2.
+        y: int (N,), in 0..K-1, the true labels.
+        target: int (N,), in 0..K-1, the classes to make more likely than y.
+
+    Returns:
+        float32 (N,), above 0 where the target is more likely than y. NaN logits give NaN.
+    """
+    count = logits.shape[-1]
+    way = ops.one_hot(target, count) - ops.one_hot(y, count)
+    difference = ops.sum(way * logits, axis=-1)
+    if count < 4:
+        return difference
+    top = ops.top_k(logits, 4)[0]
+    return difference / (top[:, 0] - 0.5 * (top[:, 2] + top[:, 3]) + FLAT)
+
+
+LOSSES: dict[str, Callable[[Any, Any], Any]] = {
+    "cross_entropy": cross_entropy,
+    "margin": margin,
+    "dlr": dlr,
+}
+
+
+def objective(
+    logits: Any, y: Any, targeted: bool, loss: str = "cross_entropy", target: Any = None
+) -> Any:
+    """What the attacker wants more of.
+
+    Args:
+        logits: float32 (N, K).
+        y: int (N,), true labels, or the classes to reach if targeted.
+        targeted: which of the two y is.
+        loss: a name in `LOSSES`.
+        target: int (N,), the class on whose side to leave y, or None for any.
+
+    Returns:
+        float32 (N,): the loss; its opposite if targeted; with a target, `targeted_dlr` for
+        "dlr" and else the opposite of the target's loss.
+    """
+    if target is None:
+        return (-1.0 if targeted else 1.0) * LOSSES[loss](logits, y)
+    return targeted_dlr(logits, y, target) if loss == "dlr" else -LOSSES[loss](logits, target)
 
 
 def is_hit(logits: Any, y: Any, targeted: bool) -> Any:
@@ -78,13 +147,15 @@ def standing(
     targeted: bool,
     loss: str = "cross_entropy",
     expectation: int = 1,
+    target: Any = None,
 ) -> tuple[Any, Any]:
     """`ascent` without the gradient: the value and whether it is a hit."""
     if expectation == 1:
         z = logits(x)
-        return (-1.0 if targeted else 1.0) * LOSSES[loss](z, y), is_hit(z, y, targeted)
+        return objective(z, y, targeted, loss, target), is_hit(z, y, targeted)
     z = logits(ops.repeat(x, expectation, axis=0))
-    each = (-1.0 if targeted else 1.0) * LOSSES[loss](z, ops.repeat(y, expectation))
+    target = None if target is None else ops.repeat(target, expectation)
+    each = objective(z, ops.repeat(y, expectation), targeted, loss, target)
     z = ops.reshape(ops.softmax(z, axis=-1), (-1, expectation, z.shape[-1]))
     value = ops.mean(ops.reshape(each, (-1, expectation)), axis=1)
     return value, is_hit(ops.mean(z, axis=1), y, targeted)
@@ -97,8 +168,9 @@ def ascent(
     targeted: bool,
     loss: str = "cross_entropy",
     expectation: int = 1,
+    target: Any = None,
 ) -> tuple[Any, Any, Any]:
-    """What the attacker wants more of: -loss if targeted, else the loss.
+    """What the attacker wants more of, and the way to it; see `objective`.
 
     Args:
         logits: float32 (M, H, W, C) -> float32 (M, K), traceable, for any M.
@@ -109,13 +181,14 @@ def ascent(
         expectation: how many times each example is asked, side by side in one batch. Losses
             and gradients are averaged, and so are the probabilities that decide on a hit:
             for a model that draws at random (Athalye et al. 2018, arXiv:1802.00420, sec. 4.2).
+        target: int (N,), the class on whose side to leave y, or None for any.
 
     Returns:
         float32 (N,), the value; bool (N,), see `is_hit`; float32 (N, ...), the gradient,
         whose rows are NaN where the value is not a finite number.
     """
     (value, hit), gradient = backend.value_and_grad(
-        lambda inputs: standing(logits, inputs, y, targeted, loss, expectation), aux=True
+        lambda inputs: standing(logits, inputs, y, targeted, loss, expectation, target), aux=True
     )(x)
     # a dead unit can hide NaN logits from the gradient
     return value, hit, ops.where(balls.per_example(ops.isfinite(value), x), gradient, float("nan"))

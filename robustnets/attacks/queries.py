@@ -122,7 +122,7 @@ def ask_members(
 def wanted(z: Any, y: Any, targeted: bool, loss: str) -> Any:
     """What the attacker wants more of, for several answers: -loss if targeted, else the loss.
 
-    Both losses are functions of the probabilities alone.
+    All losses are functions of the probabilities alone.
 
     Args:
         z: float32 (N, P, K), logits.
@@ -135,8 +135,8 @@ def wanted(z: Any, y: Any, targeted: bool, loss: str) -> Any:
     """
     many = z.shape[1]
     flat = ops.reshape(z, (-1, z.shape[-1]))
-    value = losses.LOSSES[loss](flat, ops.repeat(y, many, axis=0))
-    return ops.reshape(-value if targeted else value, (-1, many))
+    value = losses.objective(flat, ops.repeat(y, many, axis=0), targeted, loss)
+    return ops.reshape(value, (-1, many))
 
 
 def fitness(z: Any, y: Any, targeted: bool, loss: str) -> Any:

@@ -7,7 +7,7 @@ from keras import ops
 
 from robustnets.models.classifier import Classifier
 
-DUAL = {"linf": 1, "l2": 2}
+DUAL = {"linf": 1, "l2": 2, "l1": np.inf}
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,54 @@ def test_gradient_of_a_confident_model_keeps_the_true_class(gap):
     np.testing.assert_allclose(value, exact, rtol=1e-4 if gap < 30 else 1, atol=1e-30)
 
 
+def test_dlr_is_that_of_the_paper():
+    got = ops.convert_to_numpy(losses.dlr(ops.convert_to_tensor(Z), Y))
+    for z, y, value in zip(Z.astype(float), Y, got):
+        first, second, third = np.sort(z)[::-1][:3]
+        other = second if z[y] == first else first
+        assert value == pytest.approx(-(z[y] - other) / (first - third), abs=1e-5)
+    scaled = ops.convert_to_numpy(losses.dlr(ops.convert_to_tensor(50 * Z + 3), Y))
+    np.testing.assert_allclose(scaled, got, rtol=0, atol=1e-4)
+
+
+def test_targeted_dlr_is_that_of_the_paper():
+    target = (Y + 2) % 5
+    got = ops.convert_to_numpy(losses.targeted_dlr(ops.convert_to_tensor(Z), Y, target))
+    for z, y, t, value in zip(Z.astype(float), Y, target, got):
+        first, _, third, fourth = np.sort(z)[::-1][:4]
+        expected = -(z[y] - z[t]) / (first - (third + fourth) / 2)
+        assert value == pytest.approx(expected, abs=1e-5)
+
+
+def test_too_few_classes_for_a_ratio_leave_the_difference():
+    y, target = np.array([0, 1, 0, 1, 0, 1, 1]), np.array([1, 0, 1, 0, 1, 0, 0])
+    for count in (2, 3):
+        z = ops.convert_to_tensor(Z[:, :count])
+        difference = Z[np.arange(7), target] - Z[np.arange(7), y]
+        got = ops.convert_to_numpy(losses.targeted_dlr(z, y, target))
+        np.testing.assert_allclose(got, difference, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(losses.dlr(ops.convert_to_tensor(Z[:, :2]), y)),
+        Z[np.arange(7), target] - Z[np.arange(7), y],
+        rtol=0,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_ratios_of_equal_logits_and_of_nan(count):
+    z = np.zeros((3, count), np.float32)
+    z[1, 0] = np.nan
+    y, target = np.array([0, 0, 1]), np.array([1, 1, 0])
+    for loss in (losses.dlr, lambda z, y: losses.targeted_dlr(z, y, target)):
+        value, gradient = backend.value_and_grad(lambda v, loss=loss: loss(v, y))(
+            ops.convert_to_tensor(z)
+        )
+        assert np.isnan(ops.convert_to_numpy(value)).tolist() == [False, True, False]
+        assert ops.convert_to_numpy(value)[[0, 2]].tolist() == [0, 0]
+        assert np.isfinite(ops.convert_to_numpy(gradient)[[0, 2]]).all()
+
+
 def test_a_loss_that_is_not_finite_gives_nan_rows_only_there():
     x = ops.convert_to_tensor(Z)
     poison = np.zeros_like(Z)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from robustnets.attacks import BIM, FGSM, PGD, Noise
+from robustnets.attacks import APGD, BIM, FGSM, PGD, Noise
 from robustnets.core.threat import ThreatModel
 from robustnets.engines import run
 from robustnets.models import Classifier
@@ -55,13 +55,14 @@ def planted(request):
         lambda threat: BIM(threat, steps=10),
         lambda threat: BIM(threat, steps=40, stop_at_boundary=True),
         PGD,
+        APGD,
         lambda threat: PGD(threat, loss="margin", restarts=2, stop_early=True),
     ],
-    ids=["FGSM", "BIM", "BIM stopping", "PGD", "PGD margin"],
+    ids=["FGSM", "BIM", "BIM stopping", "PGD", "APGD", "PGD margin"],
 )
 def test_gradient_attacks_find_the_planted_region(attack, planted):
     classifier, x, y, threat = planted
-    if threat.norm == "l1" and attack not in (FGSM, PGD):
+    if threat.norm == "l1" and attack not in (FGSM, PGD, APGD):
         pytest.skip("not an attack in l1, or one whose like is tested")
     out = run(attack(threat), classifier, x, y)
     assert out.success.all()

@@ -11,8 +11,10 @@ from keras import ops
 import robustnets.attacks
 from robustnets import backend
 from robustnets.attacks import (
+    APGD,
     ATTACKS,
     BIM,
+    FAB,
     FGSM,
     LBFGS,
     NES,
@@ -27,6 +29,7 @@ from robustnets.attacks import (
     LoopedAttack,
     Noise,
     OnePixel,
+    Square,
     balls,
 )
 from robustnets.core.threat import ThreatModel
@@ -38,7 +41,17 @@ SEEDS = np.arange(len(X), dtype=np.int32)
 DUAL = {"linf": 1, "l2": 2, "l1": np.inf}  # norm: order of the dual norm
 RADIUS = {"linf": 0.1, "l2": 0.3, "l1": 0.9, "l0": 7}  # norm: a radius that suits the images
 ROUNDING = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 0}  # l1 adds up one error for each value
-NOT_ATTACKS = {"__init__", "base", "balls", "draws", "losses", "queries", "starts"}
+NOT_ATTACKS = {
+    "__init__",
+    "base",
+    "balls",
+    "draws",
+    "losses",
+    "projections",
+    "queries",
+    "schedules",
+    "starts",
+}
 
 # what makes each attack quick, and further settings that must obey the contract too
 SETTINGS: dict[type, tuple[dict, ...]] = {
@@ -47,10 +60,15 @@ SETTINGS: dict[type, tuple[dict, ...]] = {
         {"steps": 4},
         {"steps": 2, "restarts": 2, "stop_early": True, "loss": "margin"},
     ),
+    APGD: (
+        {"steps": 6, "stop_early": False},
+        {"steps": 2, "restarts": 2, "loss": "dlr"},
+    ),
     Noise: ({}, {"draws": 3}),
     CarliniWagner: ({"steps": 6, "rounds": 2, "first": 100.0, "rate": 0.1},),
     DeepFool: ({"steps": 4}, {"steps": 4, "candidates": 2}),
     DynamicDeepFool: ({"steps": 4},),
+    FAB: ({"steps": 3}, {"steps": 2, "restarts": 2, "targets": 2}),
     LBFGS: ({"steps": 5, "rounds": 2, "first": 10.0, "history": 3},),
     HopSkipJump: ({"max_iter": 2, "max_eval": 10, "init_eval": 6, "init_size": 9},),
     # wide samples: narrow ones make rounding errors of the logits large
@@ -59,6 +77,7 @@ SETTINGS: dict[type, tuple[dict, ...]] = {
     Evolutionary: ({"budget": 30, "population": 10, "survivors": 3},),
     OnePixel: ({"population": 8, "generations": 2, "pixels": 3},),
     EveryPixel: ({"budget": 60, "block": 20},),
+    Square: ({"budget": 12},),
 }
 # those that climb a linear model's score to its optimum, and what they need for it
 CLIMBERS: dict[type, dict] = {FGSM: {}, BIM: {"steps": 4}, PGD: {"steps": 4, "random_start": False}}

@@ -1,0 +1,132 @@
+"""Projections that keep to the box: onto an l1 ball around a point in it, and onto a hyperplane.
+
+Both come down to one question, `level`. NaN goes in and comes out.
+"""
+
+from typing import Any
+
+from keras import ops
+
+from robustnets.attacks import balls
+
+
+def level(mass: Any, height: Any, wanted: Any) -> Any:
+    """The smallest t >= 0 at which the sum of mass * min(t, height) reaches what is wanted.
+
+    Args:
+        mass: float32 (N, D), such that the sum never falls as t grows.
+        height: float32 (N, D), >= 0 and finite.
+        wanted: float32 (N,); 0 or less gives 0.
+
+    Returns:
+        float32 (N,); the greatest height of the row where the sum stays below what is wanted.
+
+    Example:
+        >>> mass, height = ops.ones((3, 3)), ops.convert_to_tensor([[1.0, 2.0, 9.0]] * 3)
+        >>> [float(t) for t in level(mass, height, ops.convert_to_tensor([1.5, 5.0, 99.0]))]
+        [0.5, 2.0, 9.0]
+    """
+    order = ops.argsort(height, axis=1)
+    height = ops.take_along_axis(height, order, axis=1)
+    mass = ops.take_along_axis(mass, order, axis=1)
+    # entry j: those before it are full, it and those after it still rise
+    rising = ops.flip(ops.cumsum(ops.flip(mass, axis=1), axis=1), axis=1)
+    full = ops.cumsum(mass * height, axis=1) - mass * height
+    reached = full + rising * height
+    missing = ops.reshape(wanted, (-1, 1))
+    last = ops.sum(ops.cast(reached < missing, "int32"), axis=1, keepdims=True)
+    place = ops.minimum(last, height.shape[1] - 1)
+    full, rising, top = (ops.take_along_axis(a, place, axis=1) for a in (full, rising, height))
+    found = (missing - full) / ops.where(rising == 0, 1.0, rising)
+    found = ops.where(ops.logical_or(found > top, last > place), top, found)
+    return ops.where(found < 0, 0.0, found)[:, 0]
+
+
+def l1_ball_in_box(x: Any, delta: Any, eps: Any, low: float, high: float) -> Any:
+    """Project perturbations onto the l1 ball cut with the box.
+
+    Args:
+        x: float32 (N, ...), in the box.
+        delta: float32 (N, ...), perturbations in input units.
+        eps: float32 (N,), radii >= 0.
+        low: smallest valid input value.
+        high: largest valid input value.
+
+    Returns:
+        float32 (N, ...): the Euclidean-nearest perturbations of length up to eps with which
+        x stays in the box, up to rounding.
+
+    Source: Croce & Hein 2021, arXiv:2103.01208, sec. 2.2 and proposition 2.1.
+    """
+    size = _flat(ops.abs(delta))
+    room = _flat(ops.where(delta > 0, high - x, x - low))
+    kept = ops.where(size > room, room, size)
+    excess = ops.sum(kept, axis=1) - eps
+    # taking t off every size takes min(t, size) - min(t, size - kept) off what is kept
+    both = ops.concatenate([size, size - kept], axis=1)
+    mass = ops.concatenate([ops.ones_like(size), -ops.ones_like(size)], axis=1)
+    taken = size - level(mass, both, excess)[:, None]
+    shrunk = ops.where(taken < 0, 0.0, ops.where(taken > room, room, taken))
+    shrunk = ops.where((excess > 0)[:, None], shrunk, kept)
+    rest = ops.sum(shrunk, axis=1)
+    # what float32 leaves above the radius; a radius of 0 leaves nothing
+    shrunk = shrunk * ops.where(rest > eps, eps / ops.where(rest > 0, rest, 1.0), 1.0)[:, None]
+    return ops.reshape(shrunk, (-1, *delta.shape[1:])) * balls.signs(delta)
+
+
+def hyperplane_in_box(x: Any, w: Any, c: Any, norm: str, low: float, high: float) -> Any:
+    """The shortest perturbations d with <w, d> = c that keep x in the box.
+
+    Args:
+        x: float32 (N, ...), in the box.
+        w: float32 (N, ...), normals of hyperplanes.
+        c: float32 (N,), how far to go along them, of either sign.
+        norm: "linf", "l2" or "l1", the length to keep small.
+        low: smallest valid input value.
+        high: largest valid input value.
+
+    Returns:
+        float32 (N, ...); where the box ends before c is reached, the perturbations that come
+        nearest. A normal of zero gives zeros.
+
+    Raises:
+        ValueError: if norm is none of the three.
+
+    Source: Croce & Hein 2020, arXiv:1907.02044, sec. 2.2.
+    """
+    # tiny normals have squares that are zero
+    peak = ops.max(ops.abs(_flat(w)), axis=1)
+    c = c / ops.where(peak == 0, 1.0, peak)
+    w = balls.peak_to_one(w)
+    w, wanted = w * balls.per_example(ops.where(c < 0, -1.0, 1.0), w), ops.abs(c)
+    steep = _flat(ops.abs(w))
+    room = _flat(ops.where(w > 0, high - x, ops.where(w < 0, x - low, 0.0 * w)))
+    if norm == "linf":
+        size = _lower(level(steep, room, wanted)[:, None], room)
+    elif norm == "l2":
+        height = room / ops.where(steep == 0, 1.0, steep)
+        size = _lower(level(steep * steep, height, wanted)[:, None] * steep, room)
+    elif norm == "l1":
+        size = _steepest_first(steep, room, wanted)
+    else:
+        raise ValueError(f"norm must be 'linf', 'l2' or 'l1', got {norm!r}")
+    return ops.reshape(size, (-1, *x.shape[1:])) * balls.signs(w)
+
+
+def _steepest_first(steep, room, wanted):
+    """Use up the room (N, D) of one value after the other until the gain is what is wanted."""
+    order = ops.argsort(-steep, axis=1)
+    gain = ops.take_along_axis(steep * room, order, axis=1)
+    before = ops.cumsum(gain, axis=1) - gain
+    share = (wanted[:, None] - before) / ops.where(gain == 0, 1.0, gain)
+    share = ops.where(share < 0, 0.0, _lower(share, ops.ones_like(share)))
+    return ops.take_along_axis(share, ops.argsort(order, axis=1), axis=1) * room
+
+
+def _lower(value, bound):
+    # minimum may swallow NaN
+    return ops.where(value > bound, bound, value)
+
+
+def _flat(value: Any) -> Any:
+    return ops.reshape(value, (value.shape[0], -1))
