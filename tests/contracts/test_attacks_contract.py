@@ -43,6 +43,7 @@ RADIUS = {"linf": 0.1, "l2": 0.3, "l1": 0.9, "l0": 7}  # norm: a radius that sui
 ROUNDING = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 0}  # l1 adds up one error for each value
 NOT_ATTACKS = {
     "__init__",
+    "auto_attack",
     "base",
     "balls",
     "draws",
