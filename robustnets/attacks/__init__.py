@@ -1,6 +1,7 @@
 """Attacks: one paper per file, every one of them in ATTACKS."""
 
 from robustnets.attacks.apgd import APGD
+from robustnets.attacks.auto_attack import AutoAttack
 from robustnets.attacks.base import Attack, LoopedAttack
 from robustnets.attacks.bim import BIM
 from robustnets.attacks.carlini_wagner import CarliniWagner
@@ -50,6 +51,7 @@ __all__ = [
     "NES",
     "PGD",
     "Attack",
+    "AutoAttack",
     "CarliniWagner",
     "DeepFool",
     "DynamicDeepFool",
