@@ -44,7 +44,7 @@ ROUNDING = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 0}  # l1 adds up one err
 # between batches and graphs; one value of an l1 step may gather the rounding of all
 ALIKE = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 1e-6}
 HELPERS = {"projections", "schedules", "starts"}
-NOT_ATTACKS = {"__init__", "auto_attack", "balls", "base", "draws", "losses", "queries"}
+NOT_ATTACKS = {"__init__", "auto_attack", "balls", "base", "draws", "losses", "queries", *HELPERS}
 
 # what makes each attack quick, and further settings that must obey the contract too
 SETTINGS: dict[type, tuple[dict, ...]] = {
