@@ -93,6 +93,7 @@ def test_pgd_from_random_starts_is_no_weaker_than_the_peers(
         Noise(ThreatModel("linf", 0.1)),
         NES(ThreatModel("linf", 0.1)),
         DeepFool(ThreatModel("linf", 0.1)),
+        DeepFool(ThreatModel("l2", 0.1), candidates=3),
         DynamicDeepFool(ThreatModel("l2", 0.1)),
         CarliniWagner(ThreatModel("l2", 0.1), inside=0.01),
         HopSkipJump(ThreatModel("l2", 0.1), budget=100),

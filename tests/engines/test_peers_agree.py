@@ -108,15 +108,6 @@ def affine_box():
     return (small, x), (large, (x * 100 - 20).astype(np.float32))
 
 
-def test_art_deepfool_with_candidates_counts_them(trained_classifier, right):
-    x, y = right[0][:4], right[1][:4]
-    spec = DeepFool(ThreatModel("l2", FAR), candidates=3)
-    found = run(spec, trained_classifier, x, y, engine="art")
-    assert (found.backward % 4 == 0).all()
-    alone = run(spec, trained_classifier, x[2:3], y[2:3], engine="art")
-    assert alone.x[0].tobytes() == found.x[2].tobytes()
-
-
 @pytest.mark.parametrize("targeted", [False, True])
 def test_carlini_wagner_is_that_of_cleverhans(targeted, trained_classifier, right):
     x, y = right[0][:20], right[1][:20]
