@@ -228,6 +228,89 @@ def data(
     out.print(table)
 
 
+@app.command()
+def attack(
+    model: Annotated[Path, typer.Argument(help="A .keras or .h5 file.")],
+    examples: Annotated[
+        str, typer.Option("--data", help="A data set's name, or an .npz file with x and y.")
+    ],
+    name: Annotated[
+        str, typer.Option("--attack", help="autoattack, or an attack: pgd, square, apgd, fab, …")
+    ] = "autoattack",
+    version: Annotated[str, typer.Option(help="Of AutoAttack: standard, plus, rand.")] = "standard",
+    norm: Annotated[str, typer.Option(help="linf, l2 or l1.")] = "linf",
+    eps: Annotated[str, typer.Option(help="Radius in input units; fractions such as 8/255.")] = "",
+    n: Annotated[int | None, typer.Option("-n", "--n", min=1, help="The first so many.")] = None,
+    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    budget: Annotated[
+        str | None, typer.Option(help="Minutes such as 10m, or queries per example such as 2000.")
+    ] = None,
+    evaluations: Annotated[
+        int, typer.Option(help="Fresh evaluations of a success, for a model that draws.")
+    ] = 1,
+    needed: Annotated[int, typer.Option(help="How many of them must be wrong.")] = 1,
+    custom: Annotated[
+        list[str] | None, typer.Option(help="A module that registers the model's layers.")
+    ] = None,
+    data_dir: DataDir = None,
+    store: StoreDir = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for a page and every example's outcome.")
+    ] = None,
+) -> None:
+    """Attack a model of your own: the worst case per example. A killed run goes on."""
+    from robustnets.experiments.quiet import quiet_backend
+
+    with err.status("loading Keras"):
+        quiet_backend()
+        from robustnets import data as sets
+        from robustnets.core.store import Store
+        from robustnets.core.threat import ThreatModel
+        from robustnets.experiments import attack_model as work
+        from robustnets.report.page import write_page
+
+    try:
+        radius, limits = work.radius(eps), work.limits(budget)
+        classifier = work.load_classifier(model, custom or ())
+        split = sets.load_examples(examples, data_dir)
+        threat = ThreatModel(norm, radius)
+        attacks, notes = work.attacks_of(name, threat, classifier.classes, version)
+        with err.status("attacking") as status:
+            page, found = work.attack_model(
+                classifier,
+                split.x[:n],
+                split.y[:n],
+                attacks,
+                title=f"{name} on {model.name}",
+                notes=notes,
+                seed=seed,
+                evaluations=evaluations,
+                needed=needed,
+                store=Store(store),
+                progress=lambda moment: status.update(work.line(moment)),
+                **limits,
+            )
+    except (ValueError, TypeError, FileNotFoundError, FloatingPointError) as problem:
+        _fail(problem)
+    _print(page)
+    if out_dir is not None:
+        index, _ = write_page(page, out_dir)
+        work.save(found, out_dir)
+        out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+
+
+def _print(page: Any) -> None:
+    from robustnets.report.terminal import drawn
+
+    out.print(page.lead.replace("**", ""), markup=False, highlight=False)
+    for section in page.sections:
+        for block in section.blocks:
+            if hasattr(block, "table"):
+                out.print(drawn(block.table))
+            elif hasattr(block, "markdown"):
+                out.print(block.markdown.replace("**", ""), markup=False, highlight=False)
+
+
 @app.command("compare-engines")
 def compare_engines(
     attack: Annotated[
@@ -263,7 +346,6 @@ def compare_engines(
         from robustnets.core.store import Store
         from robustnets.experiments import compare_engines as comparison
         from robustnets.report.page import write_page
-        from robustnets.report.terminal import drawn
 
     try:
         spec = comparison.spec_of(attack, norm, eps, settings or ())
@@ -283,11 +365,7 @@ def compare_engines(
             )
     except (ValueError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
         _fail(problem)
-    for block in page.sections[0].blocks:
-        if hasattr(block, "table"):
-            out.print(drawn(block.table))
-        elif hasattr(block, "markdown"):
-            out.print(block.markdown.replace("**", ""), markup=False, highlight=False)
+    _print(page)
     if out_dir is not None:
         index, _ = write_page(page, out_dir)
         out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)

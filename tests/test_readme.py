@@ -12,10 +12,11 @@ from robustnets.chapters.write import BEGIN, END, write_results
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.S)
 
 
 def test_the_worked_layer_runs_and_is_twenty_lines_or_so():
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    (code,) = [code for code in BLOCKS if "class Contrast" in code]
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
     )
@@ -26,6 +27,17 @@ def test_the_worked_layer_runs_and_is_twenty_lines_or_so():
         line for line in code.splitlines() if line and not line.startswith(("import", "from"))
     ]
     assert len(written) <= 20
+
+
+def test_the_attack_on_a_model_of_ones_own_runs(trained_classifier, digits):
+    (code,) = [code for code in BLOCKS if "classifier = Classifier(model)" in code]
+    x, y = digits[0][1500:1520], digits[1][1500:1520]
+    names = {"model": trained_classifier.model, "x": x, "y": y}
+    exec(code, names)
+    assert names["found"].success.any()
+    assert [found.success.mean() for found in names["curve"]] == sorted(
+        found.success.mean() for found in names["curve"]
+    )
 
 
 def test_the_results_are_those_of_the_reports(tmp_path):

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from robustnets.core.dataset import Dataset
+from robustnets.core.dataset import Dataset, Split
 from robustnets.data import cifar10, digits, mnist, npz, sources
 from robustnets.data.sources import DataUnavailable
 
-__all__ = ["DATASETS", "DataUnavailable", "describe", "load", "locate"]
+__all__ = ["DATASETS", "DataUnavailable", "describe", "load", "load_examples", "locate"]
 
 DATASETS = {
     "mnist": "handwritten digits, 60000 + 10000 of 28 x 28",
@@ -42,6 +42,20 @@ def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = N
     if name == "digits":
         return digits.load()
     return npz.load(_file(name, data_dir))
+
+
+def load_examples(
+    name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = None
+) -> Split:
+    """The test split of a data set, or the examples of an `.npz` file that has just x and y.
+
+    Args:
+        name_or_path, data_dir: as for `load`.
+    """
+    name = os.fspath(name_or_path)
+    if name in DATASETS:
+        return load(name, data_dir).test
+    return npz.load_examples(_file(name, data_dir))
 
 
 def locate(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = None) -> str:

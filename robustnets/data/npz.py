@@ -69,6 +69,27 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} is damaged ({problem}); {_REWRITE}") from problem
 
 
+def load_examples(path: str | os.PathLike) -> Split:
+    """Read examples to be attacked: x and y, or the test split of a whole data set.
+
+    Args:
+        path: an `.npz` file that holds x, images, and y, labels, or what `load` wants.
+
+    Raises:
+        FileNotFoundError, ValueError: as for `load`.
+    """
+    path = Path(path)
+    if path.is_file() and zipfile.is_zipfile(path):
+        with np.load(path, allow_pickle=False) as file:
+            if set(file.files) == {"x", "y"}:
+                x = _images(f"{path}: x", _read(path, file, "x"))
+                y = _labels(f"{path}: y", _read(path, file, "y"))
+                if len(x) != len(y):
+                    raise ValueError(f"{path}: x holds {len(x)} images and y {len(y)} labels")
+                return Split(x, y)
+    return load(path).test
+
+
 def to_dataset(
     name: str,
     where: str,

@@ -1,0 +1,227 @@
+"""`robustnets attack`: a model file, some examples, and the worst that attacks make of them."""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from robustnets import backend
+from robustnets.attacks import AutoAttack
+from robustnets.attacks.auto_attack import VERSIONS
+from robustnets.core.store import Store, write_atomically
+from robustnets.core.threat import ThreatModel
+from robustnets.evaluation.doubts import doubts
+from robustnets.evaluation.worst_case import Standing, WorstCase, worst_case
+from robustnets.experiments.compare_engines import spec_of
+from robustnets.models import Classifier
+from robustnets.report.page import Page, Section, TableBlock, Text
+from robustnets.report.table import Percent, Seconds, Table, Word
+from robustnets.stats.intervals import rate
+
+
+def load_classifier(path: str | Path, custom: Sequence[str] = ()) -> Classifier:
+    """Read a Keras model from a file.
+
+    Args:
+        path: a `.keras` or `.h5` file.
+        custom: names of modules to import first, which register the model's own layers; the
+            working directory is searched too.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read, or is no classifier of images.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    import robustnets.layers  # noqa: F401  registers them
+
+    for name in custom:
+        try:
+            importlib.import_module(name)
+        except ImportError as problem:
+            raise ValueError(f"cannot import {name!r}: {problem}") from None
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as problem:
+        raise ValueError(
+            f"cannot read {path}: {problem}; name the module that registers its layers with "
+            "--custom"
+        ) from None
+    return Classifier(model)
+
+
+def radius(text: str) -> float:
+    """A number, or a fraction such as "8/255".
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        return float(Fraction(text.replace(" ", "")))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(
+            f"eps must be a number or a fraction such as 8/255, got {text!r}"
+        ) from None
+
+
+def limits(budget: str | None) -> dict[str, Any]:
+    """What a budget in words means for `worst_case`: minutes ("10m", "0.5m") or queries ("2000").
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if budget is None:
+        return {}
+    try:
+        if budget.endswith("m"):
+            return {"time_budget": 60 * float(budget[:-1])}
+        return {"query_budget": int(budget)}
+    except ValueError:
+        raise ValueError(f"budget must be minutes such as 10m or queries, got {budget!r}") from None
+
+
+def line(moment: Standing) -> str:
+    """A moment of a run in one line."""
+    left = "" if moment.left is None else f", about {moment.left:.0f} s left in this attack"
+    return (
+        f"{moment.attack} ({moment.number + 1} of {moment.of}): {moment.done} of "
+        f"{moment.examples} examples done, {moment.robust} still robust{left}"
+    )
+
+
+def attacks_of(
+    name: str, threat: ThreatModel, classes: int, version: str = "standard"
+) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """The attacks of a suite, or one by name, and what is to be said about them.
+
+    Raises:
+        ValueError: for an unknown name or version.
+    """
+    if name.lower().replace("-", "").replace("_", "") == "autoattack":
+        if version not in VERSIONS:
+            raise ValueError(f"version must be one of {', '.join(VERSIONS)}, got {version!r}")
+        suite = AutoAttack(threat, version)
+        return suite.attacks(classes), suite.notes(classes)
+    spec = spec_of(name, threat.norm, threat.eps)
+    return (replace(spec, threat=threat),), ()
+
+
+def attack_model(
+    classifier: Classifier,
+    x: np.ndarray,
+    y: np.ndarray,
+    attacks: Sequence[Any],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    seed: int = 0,
+    batch_size: int | None = None,
+    evaluations: int = 1,
+    needed: int = 1,
+    time_budget: float | None = None,
+    query_budget: int | None = None,
+    store: Store | None = None,
+    progress: Callable[[Standing], None] | None = None,
+) -> tuple[Page, WorstCase]:
+    """Run the attacks and describe what is left; arguments as for `worst_case`."""
+    found = worst_case(
+        attacks,
+        classifier,
+        x,
+        y,
+        seed=seed,
+        batch_size=batch_size,
+        evaluations=evaluations,
+        needed=needed,
+        time_budget=time_budget,
+        query_budget=query_budget,
+        folder=(store or Store()).root / "attacks",
+        progress=progress,
+    )
+    return page(found, classifier, title, notes, seed), found
+
+
+def page(
+    found: WorstCase, classifier: Classifier, title: str, notes: Sequence[str], seed: int
+) -> Page:
+    """The result as a page: headline, the attacks in order, doubts."""
+    n = len(found.y)
+    right, stand = (round(share * n) for share in (found.accuracy, found.robust_accuracy))
+    robust = rate(stand, n)
+    checks = doubts(classifier, found)
+    sure = found.finished and not any(c.level == "WARN" for c in checks)
+    kind = "Robust accuracy" if sure else "Upper bound of the robust accuracy"
+    threat = found.parts[0].attack.threat
+    rows, standing = [], right
+    for part in found.parts:
+        standing -= part.broke
+        rows.append(
+            (
+                _named(part.attack),
+                part.attacked,
+                part.broke,
+                Percent(rate(standing, n)),
+                part.forward,
+                part.backward,
+                Seconds(part.seconds),
+                None if part.finished else Word("cut short", "bad"),
+            )
+        )
+    columns = ("attack", "attacked", "broke", "still robust, percent", "forward passes",
+               "backward passes", "time", "")  # fmt: skip
+    steps = Table(columns, tuple(rows), "Each attack runs on what the ones before it left.")
+    checked = Table(
+        ("check", "result", "found", "what to do"),
+        tuple(
+            (c.name, Word(c.level, "good" if c.level == "PASS" else "bad"), c.number, c.remedy)
+            for c in checks
+        ),
+        "What would make this number too high.",
+    )
+    lead = (
+        f"{kind} in {threat.norm} at eps {threat.eps:.4g}: **{robust.estimate:.1%}** of {n} "
+        f"examples (95 % interval {robust.low:.1%} to {robust.high:.1%}); accuracy without an attack "
+        f"{right / n:.1%}."
+    )
+    blocks: tuple = (TableBlock(steps, "attacks"),)
+    if found.evaluations > 1:
+        said = f"Success means wrong in {found.needed} of {found.evaluations} fresh evaluations."
+        notes = (*notes, said)
+    if notes:
+        blocks += (Text("\n".join(f"- {note}" for note in notes)),)
+    facts = {"seed": seed, "model": classifier.digest, **backend.describe()}
+    sections = (Section("Attacks", blocks), Section("Doubts", (TableBlock(checked, "doubts"),)))
+    return Page("attack", title, lead, sections, facts)
+
+
+def _named(attack: Any) -> str:
+    parts = [type(attack).__name__]
+    if hasattr(attack, "loss"):
+        parts.append(attack.loss.replace("_", " "))
+    if getattr(attack, "targets", None):
+        parts.append(f"{attack.targets} targets")
+    return ", ".join(parts)
+
+
+def save(found: WorstCase, folder: Path) -> Path:
+    """Write every example's outcome to `folder/outcomes.npz`."""
+    return write_atomically(
+        folder / "outcomes.npz",
+        lambda path: np.savez_compressed(
+            path,
+            x=found.x,
+            y=found.y,
+            broken_by=found.broken_by,
+            forward=found.forward,
+            backward=found.backward,
+        ),
+    )
