@@ -23,8 +23,8 @@ demo: $(READY) ## run both chapters on embedded data and say where the page is
 	$(BIN)/robustnets run stopping filters --scale demo --store $(STORE) --out build/demo -j 2
 
 test: lint ## lint, types and tests, the contracts on both backends
-	$(BIN)/python -m pytest -n 2
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 $(ON_BOTH)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(ON_BOTH)
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

@@ -29,6 +29,8 @@ CALLBACKS = Path(robustnets.callbacks.__file__).parent
 LONGER = {  # files over 300 lines, and why
     "chapters/stopping.py": "a page: its text, tables and figures in reading order",
     "chapters/filters.py": "a page: its text, tables and figures in reading order",
+    "cli.py": "the options of every command, parsed and handed on",
+    "backend.py": "all that differs between TensorFlow and JAX",
 }
 
 
