@@ -35,6 +35,9 @@ def test_the_attack_on_a_model_of_ones_own_runs(trained_classifier, digits):
     names = {"model": trained_classifier.model, "x": x, "y": y}
     exec(code, names)
     assert names["found"].success.any()
+    (suite,) = [code for code in BLOCKS if "worst_case" in code]
+    exec(suite.replace("0.1)", "0.01)"), names)
+    assert names["found"].finished
     assert [found.success.mean() for found in names["curve"]] == sorted(
         found.success.mean() for found in names["curve"]
     )
