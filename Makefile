@@ -4,14 +4,18 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STORE  ?= build/demo-store
 # what must hold on JAX as well as on TensorFlow
-ON_BOTH := tests/contracts tests/attacks tests/callbacks tests/layers tests/training tests/test_backend.py
+ON_BOTH := tests/contracts tests/callbacks tests/layers tests/training tests/test_backend.py \
+	tests/attacks/test_balls.py tests/attacks/test_draws.py tests/attacks/test_losses.py \
+	tests/attacks/test_planted.py tests/attacks/test_projections.py
+# what else runs there, in ten more minutes
+MORE_ON_BOTH := tests/attacks tests/engines
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint bench notebooks report full clean help
+.PHONY: demo test test-jax lint bench notebooks report full clean help
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +29,9 @@ demo: $(READY) ## run both chapters on embedded data and say where the page is
 test: lint ## lint, types and tests, the contracts on both backends
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(ON_BOTH)
+
+test-jax: $(READY) ## the tests of single attacks and of engines on JAX, too
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(MORE_ON_BOTH)
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

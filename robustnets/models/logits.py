@@ -44,8 +44,9 @@ def _is_softmax(operation: Any) -> bool:
 
 
 def _last(model: keras.Model) -> Any:
-    """The operation that makes the output, or None where the model does not know."""
-    history = getattr(model.outputs[0], "_keras_history", None)
+    """The operation that makes the output, or None where a subclassed model does not know."""
+    outputs = getattr(model, "outputs", None)
+    history = getattr(outputs[0], "_keras_history", None) if outputs else None
     return None if history is None else history.operation
 
 
