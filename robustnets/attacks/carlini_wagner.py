@@ -46,7 +46,7 @@ class CarliniWagner:
 
     Example:
         >>> CarliniWagner(ThreatModel("l2", 1.0), steps=100, rounds=5).chunk
-        10
+        500
     """
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)

@@ -147,7 +147,7 @@ class Workshop:
         }
         if trained:
             about = self._keep(network, model, trained[0], trained[0].stops[0], about)
-        return Trained(model, {}, about, Classifier(model))
+        return Trained(model, {}, about, Classifier(fold(model)))
 
     def _fit(
         self,
