@@ -35,9 +35,10 @@ def fold(model: keras.Model) -> keras.Model:
     moved = mean @ kernel - mean @ product + (bias[0] if bias else 0.0)
     config = {**dense.get_config(), "use_bias": True, "name": f"{linear.name}_{dense.name}"}
     both = keras.layers.Dense.from_config(config)
+    # fixed names, not Keras' running numbers: they are part of a model's digest
+    images = keras.Input(model.inputs[0].shape[1:], name="images")
     folded = keras.Sequential(
-        [keras.Input(model.inputs[0].shape[1:]), keras.layers.Flatten(), both, *rest],
-        name=model.name,
+        [images, keras.layers.Flatten(name="flatten"), both, *rest], name=model.name
     )
     both.set_weights([product.astype(np.float32), moved.astype(np.float32)])
     return folded
