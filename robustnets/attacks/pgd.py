@@ -106,7 +106,15 @@ class PGD:
 
     def advance(self, logits: Any, state: State, steps: int) -> State:
         """`steps` steps for those that are not done."""
-        return loop(lambda s: self._step(logits, s), self.done, state, steps)
+        if self.stop_early or steps < self.chunk:
+            return loop(lambda s: self._step(logits, s), self.done, state, steps)
+
+        # all rows are at the same step, so that nobody need be asked
+        def restart(state):
+            state = loop(lambda s: self._step(logits, s, False), self.done, state, self.steps)
+            return self._step(logits, state, True)
+
+        return loop(restart, self.done, state, self.restarts)
 
     def done(self, state: State) -> Any:
         """Those with no restart left, a success if they stop early, or a broken model."""
@@ -122,15 +130,23 @@ class PGD:
             "backward": state["backward"],
         }
 
-    def _step(self, logits, state):
+    def _step(self, logits, state, ends=None):
+        """One step; `ends`: whether all rows are at their last one, None where they differ."""
         at, y, n = state["at"], state["y"], self.expectation
         going = ops.logical_not(self.done(state))
         last = state["taken"] >= self.steps  # asked about, but not moved any more
-        value, hit, moved = ops.cond(
-            ops.all(ops.logical_or(last, ops.logical_not(going))),
-            lambda: (*losses.standing(logits, at, y, self.targeted, self.loss, n), at),
-            lambda: self._moved(logits, state),
-        )
+
+        def look():
+            return (*losses.standing(logits, at, y, self.targeted, self.loss, n), at)
+
+        def move():
+            return self._moved(logits, state)
+
+        if ends is None:
+            ends = ops.all(ops.logical_or(last, ops.logical_not(going)))
+            value, hit, moved = ops.cond(ends, look, move)
+        else:
+            value, hit, moved = look() if ends else move()
         worse = ops.where(hit == state["hit"], value > state["value"], hit)
         broken = ops.logical_not(ops.isfinite(value))
         worse = ops.logical_and(going, ops.logical_or(worse, broken))
