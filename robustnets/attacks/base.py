@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls
 from robustnets.core.threat import ThreatModel
 
@@ -135,6 +136,30 @@ def keep(frozen: Any, old: State, new: State) -> State:
 def per_row(value: Any, like: Any) -> Any:
     """Reshape (N,) so that it broadcasts over every other axis of `like` (N, ...)."""
     return balls.per_example(value, like)
+
+
+def ascend(threat: ThreatModel, x: Any, at: Any, gradient: Any, length: Any, eps: Any) -> Any:
+    """One step of steepest ascent: clipped to the box, projected onto the ball, clipped again.
+
+    Args:
+        threat: norm "linf" or "l2", and the box.
+        x: float32 (N, ...), centres of the balls.
+        at: float32 (N, ...), where the step begins.
+        gradient: float32 (N, ...).
+        length: float32 (N,), of the step in the norm.
+        eps: float32 (N,), radii.
+
+    Returns:
+        float32 (N, ...).
+    """
+    norm, low, high = threat.norm, threat.low, threat.high
+
+    def step(x, at, gradient, length, eps):
+        stepped = balls.move(at, per_row(length, at) * balls.steepest(gradient, norm), low, high)
+        return balls.move(x, balls.project(stepped - x, norm, eps), low, high)
+
+    # some twenty operations on every value, which as a graph cost a fifth of a convolution's pass
+    return backend.fused(step)(x, at, gradient, length, eps)
 
 
 def shrink(threat: ThreatModel, x: Any, moved: Any, eps: Any) -> Any:

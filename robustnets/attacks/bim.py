@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets.attacks import balls, losses
-from robustnets.attacks.base import State, carry_out, check, check_count, check_step, loop
+from robustnets.attacks.base import State, ascend, carry_out, check, check_count, check_step, loop
 from robustnets.core.threat import ThreatModel
 
 
@@ -96,8 +96,7 @@ class BIM:
         return {"x": state["at"], "forward": state["forward"], "backward": state["backward"]}
 
     def _step(self, logits, state):
-        x, at, norm = state["x"], state["at"], self.threat.norm
-        low, high = self.threat.low, self.threat.high
+        x, at = state["x"], state["at"]
         going = ops.logical_not(self.done(state))
         _, hit, gradient = losses.ascent(
             logits, at, state["y"], self.targeted, expectation=self.expectation
@@ -105,9 +104,8 @@ class BIM:
         if not self.stop_at_boundary:
             hit = state["hit"]
         length = state["eps"] / self.steps if self.step is None else self.step
-        length = balls.per_example(length * ops.ones_like(state["eps"]), x)
-        stepped = balls.move(at, length * balls.steepest(gradient, norm), low, high)
-        moved = balls.move(x, balls.project(stepped - x, norm, state["eps"]), low, high)
+        length = length * ops.ones_like(state["eps"])
+        moved = ascend(self.threat, x, at, gradient, length, state["eps"])
         asked = self.expectation * ops.cast(going, "int32")
         moves = ops.logical_and(going, ops.logical_not(hit))
         return {

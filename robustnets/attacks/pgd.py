@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets.attacks import balls, losses
-from robustnets.attacks.base import State, carry_out, check, check_count, check_step, loop
+from robustnets.attacks.base import State, ascend, carry_out, check, check_count, check_step, loop
 from robustnets.core.threat import ThreatModel
 
 SPARSITY = 0.01  # share of the values that one l1 step moves
@@ -176,11 +176,10 @@ class PGD:
         value, hit, gradient = losses.ascent(
             logits, at, state["y"], self.targeted, self.loss, self.expectation
         )
-        if norm == "l1":
-            direction = _sparse(gradient, at, low, high)
-        else:
-            direction = balls.steepest(gradient, norm)
         length = 2.5 * eps / self.steps if self.step is None else self.step * ops.ones_like(eps)
+        if norm != "l1":
+            return value, hit, ascend(self.threat, x, at, gradient, length, eps)
+        direction = _sparse(gradient, at, low, high)
         stepped = balls.move(at, balls.per_example(length, at) * direction, low, high)
         return value, hit, balls.move(x, balls.project(stepped - x, norm, eps), low, high)
 
