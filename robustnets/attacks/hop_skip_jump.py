@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls, draws, queries
 from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
 from robustnets.attacks.starts import Starts, check_starts, search
@@ -231,12 +232,19 @@ class HopSkipJump:
         many = ops.where(going, ops.minimum(many, queries.left(state, self.budget)), 0)
         blocks = -(-self.max_eval // block)  # so that no two draws have the same number
 
+        @backend.fused
+        def around(at, radius, u):
+            """The points to ask about, and their directions as far as the box lets them go."""
+            axes = tuple(range(2, len(u.shape)))
+            u = u / ops.sqrt(ops.sum(ops.square(u), axis=axes, keepdims=True))
+            u = u * per_row(radius, u)
+            points = balls.move(at[:, None] + ops.zeros_like(u), u, low, high)
+            return points, (points - at[:, None]) / per_row(ops.where(radius > 0, radius, 1.0), u)
+
         def ask_block(i, sums, s):
             taken = ops.clip(many - i * block, 0, block)
             u = self._draw(s["seeds"], (block, *shape), step * blocks + i)
-            u = u * per_row(radius, u)
-            points = balls.move(at[:, None] + ops.zeros_like(u), u, low, high)
-            u = (points - at[:, None]) / per_row(ops.where(radius > 0, radius, 1.0), u)
+            points, u = around(at, radius, u)
             z, s = queries.ask(logits, s, points, taken)
             valid = ops.cast(ops.arange(block)[None] < taken[:, None], "float32")
             sign = valid * ops.where(queries.hits(z, s["y"], self.targeted), 1.0, -1.0)
@@ -262,13 +270,10 @@ class HopSkipJump:
         return ops.reshape(both[:, 0] - base * both[:, 1], (-1, *shape)), state
 
     def _draw(self, seeds, shape, number):
-        """Directions of length 1: even over the sphere, or over a cube for linf (sec. III-C)."""
+        """Directions of any length: even over the sphere, or over a cube for linf (sec. III-C)."""
         if self.threat.norm == "l2":
-            u = draws.normal(seeds, shape, ESTIMATE, number)
-        else:
-            u = 2.0 * draws.uniform(seeds, shape, ESTIMATE, number) - 1.0
-        axes = tuple(range(2, len(shape) + 1))
-        return u / ops.sqrt(ops.sum(ops.square(u), axis=axes, keepdims=True))
+            return draws.normal(seeds, shape, ESTIMATE, number)
+        return 2.0 * draws.uniform(seeds, shape, ESTIMATE, number) - 1.0
 
 
 def _length(delta, norm):
