@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.attacks import MEMORY, ROWS
 from benchmarks.attacks.memory import GROWTH, Memory
 from benchmarks.attacks.result import Result, Side, path_of
-from robustnets.report.page import Section, TableBlock, Text
+from robustnets.report.page import Block, Section, TableBlock, Text
 from robustnets.report.table import Cell, Fixed, Percent, Table, Word
 
 FLOOR_BAR = 1.15  # times the bare passes, for attacks that run all their steps
@@ -112,28 +112,32 @@ def weaker(result: Result, side: Side) -> bool:
 
 
 def _family(name: str, results: Sequence[Result]) -> Section:
-    table = Table(
+    blocks: list[Block] = []
+    for result in results:
+        blocks += [TableBlock(_table(result), f"attacks-{result.name}"), Text(_note(result))]
+    return Section(name, tuple(blocks))
+
+
+def _table(result: Result) -> Table:
+    return Table(
         (
-            *("attack", "network", "way", "n", "ms per example", "times native", "bar"),
-            *("reached", "success", "median distance", "forward", "backward", "times floor"),
-            *("cold start, s", "times native, cold, 1,000 examples"),
+            *("way", "n", "ms per example", "times native", "bar", "reached", "success"),
+            *("median distance", "forward", "backward", "times floor", "cold start, s"),
+            "times native, cold",
         ),
-        tuple(_line(result, side) for result in results for side in result.sides),
-        f"{name}: each way on the same examples. Success in percent; distances in the norm of "
-        "the attack; passes per example.",
+        tuple(_line(result, side) for side in result.sides),
+        f"{result.title} on {MODELS[result.network]} ({result.name}). Success in percent; "
+        "distances in the norm of the attack; passes per example.",
     )
-    notes = "\n".join(_note(result) for result in results)
-    return Section(name, (TableBlock(table, f"attacks-{name.lower().replace(' ', '-')}"),
-                          Text(notes)))  # fmt: skip
 
 
 def _line(result: Result, side: Side) -> tuple[Cell, ...]:
-    head = (result.title, MODELS[result.network], side.name, side.n)
+    head = (side.name, side.n)
     bar: Cell = None
     if side.all_steps:
-        bar = f"at most {FLOOR_BAR:g} times the floor"
+        bar = f"≤\N{NO-BREAK SPACE}{FLOOR_BAR:g}\N{NO-BREAK SPACE}floor"
     elif side.bar is not None:
-        bar = f"at least {side.bar:g} times native"
+        bar = f"≥\N{NO-BREAK SPACE}{side.bar:g}"
     if side.failed:
         return (*head, None, None, bar, Word("failed", "warn"), *[None] * 7)
     native = side is result.sides[0]
@@ -159,7 +163,7 @@ def _line(result: Result, side: Side) -> tuple[Cell, ...]:
 def _note(result: Result) -> str:
     facts = result.facts
     out = (
-        f"- {result.title} on {MODELS[result.network]} (`{result.name}`): batch {result.batch}; "
+        f"Batch {result.batch}; "
         f"native compiled by {facts['compiler']}, the faster floor by {facts['floor']}; the "
         f"network is right on {facts['accuracy']:.1%} of {facts['images']}; scale "
         f"{facts['scale']}, load before {facts['load before']}, {facts['device']}."

@@ -173,11 +173,11 @@ def page(
                 part.forward,
                 part.backward,
                 Seconds(part.seconds),
-                None if part.finished else Word("cut short", "bad"),
+                Word("yes", "good") if part.finished else Word("cut short", "bad"),
             )
         )
     columns = ("attack", "attacked", "broke", "still robust, percent", "forward passes",
-               "backward passes", "time", "")  # fmt: skip
+               "backward passes", "time", "finished")  # fmt: skip
     steps = Table(columns, tuple(rows), "Each attack runs on what the ones before it left.")
     checked = Table(
         ("check", "result", "found", "what to do"),
