@@ -264,9 +264,8 @@ def is_untraceable(error: BaseException) -> bool:
         return lost or isinstance(error, jax.errors.JAXTypeError)
     import tensorflow as tf
 
-    kinds = (tf.errors.OperatorNotAllowedInGraphError, NotImplementedError)
     symbolic = "symbolic" in str(error) or "KerasTensor" in str(error)
-    return isinstance(error, kinds) or symbolic
+    return symbolic or isinstance(error, tf.errors.OperatorNotAllowedInGraphError)
 
 
 def use_threads(count: int) -> None:

@@ -130,6 +130,7 @@ def run(
 
 def _run(carrier, specs, classifier, x, y, seed, size, attack_wrong, time_budget, queries, show):
     started = time.perf_counter()
+    deadline = None if time_budget is None else started + time_budget
     attack = specs[0]
     rows = np.arange(len(x))
     if not attack_wrong:
@@ -153,7 +154,7 @@ def _run(carrier, specs, classifier, x, y, seed, size, attack_wrong, time_budget
             seed,
             size,
             lambda done: show((number + 1) * len(x) - len(rows) + done, runs * len(x)),
-            None if time_budget is None else started + time_budget,
+            deadline,
             None if queries is None else queries - asked,
         )
         outcome = carrier.generate(job)

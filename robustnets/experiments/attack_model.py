@@ -3,7 +3,6 @@
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -111,8 +110,7 @@ def attacks_of(
             raise ValueError(f"version must be one of {', '.join(VERSIONS)}, got {version!r}")
         suite = AutoAttack(threat, version)
         return suite.attacks(classes), suite.notes(classes)
-    spec = spec_of(name, threat.norm, threat.eps)
-    return (replace(spec, threat=threat),), ()
+    return (spec_of(name, threat.norm, threat.eps, quick=False),), ()
 
 
 def attack_model(

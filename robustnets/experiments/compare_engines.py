@@ -29,7 +29,13 @@ QUICK: Mapping[type, Mapping[str, Any]] = {
 }
 
 
-def spec_of(name: str, norm: str | None, eps: float | None, settings: Sequence[str] = ()) -> Any:
+def spec_of(
+    name: str,
+    norm: str | None,
+    eps: float | None,
+    settings: Sequence[str] = (),
+    quick: bool = True,
+) -> Any:
     """Build an attack from words.
 
     Args:
@@ -37,8 +43,9 @@ def spec_of(name: str, norm: str | None, eps: float | None, settings: Sequence[s
         norm: None takes the first of the attack's own, but l2 where the smallest is looked for.
         eps: in input units; None takes `EPS`, or a radius that cuts nothing for an attack that
             looks for the smallest perturbation.
-        settings: "key=value" for fields of the spec; what is not set has the value of `QUICK`,
-            or the spec's own.
+        settings: "key=value" for fields of the spec.
+        quick: what is not set has the value of `QUICK`, for comparisons only: an evaluation
+            takes the spec's own, which are stronger.
 
     Raises:
         ValueError: for an unknown name, setting or value.
@@ -55,7 +62,7 @@ def spec_of(name: str, norm: str | None, eps: float | None, settings: Sequence[s
     if eps is None:
         eps = 1e6 if kind.minimal else EPS[norm]
     known = [f.name for f in dataclasses.fields(kind) if f.name not in ("threat", "starts")]
-    values = dict(QUICK.get(kind, {}))
+    values = dict(QUICK.get(kind, {})) if quick else {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         key = key.strip().replace("-", "_")

@@ -73,3 +73,12 @@ def test_files_that_are_none(files):
     done = attack(files, "--eps", "0.1", model="broken.keras")
     assert done.exit_code == 2
     assert "cannot read" in " ".join(done.output.split())
+
+
+def test_an_attack_by_name_has_its_own_settings_not_those_of_a_comparison():
+    from robustnets.attacks import HopSkipJump
+    from robustnets.core.threat import ThreatModel
+    from robustnets.experiments.attack_model import attacks_of
+
+    threat = ThreatModel("l2", 0.5)
+    assert attacks_of("hop-skip-jump", threat, 10) == ((HopSkipJump(threat),), ())
