@@ -206,7 +206,7 @@ def check_step(step: float | None, steps: int) -> None:
     check_count("steps", steps)
 
 
-def check_count(name: str, value: int) -> None:
-    """Raise ValueError unless the setting of this name is an int >= 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an int >= 1, got {value!r}")
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Raise ValueError unless the setting of this name is an int of at least so much."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be an int >= {least}, got {value!r}")

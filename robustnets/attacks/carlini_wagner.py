@@ -15,7 +15,16 @@ from keras import ops
 
 from robustnets import backend
 from robustnets.attacks import balls, losses
-from robustnets.attacks.base import State, carry_out, check, check_step, keep, loop, per_row
+from robustnets.attacks.base import (
+    State,
+    carry_out,
+    check,
+    check_count,
+    check_step,
+    keep,
+    loop,
+    per_row,
+)
 from robustnets.attacks.deepfool import axes
 from robustnets.core.threat import ThreatModel
 
@@ -181,8 +190,7 @@ def check_search(rounds: int, first: float) -> None:
     Raises:
         ValueError: unless rounds is an int >= 1 and first is in (0, 1e10].
     """
-    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
-        raise ValueError(f"rounds must be an int >= 1, got {rounds!r}")
+    check_count("rounds", rounds)
     if not 0 < first <= LARGEST:
         raise ValueError(f"first must be > 0 and <= {LARGEST:g}, got {first}")
 

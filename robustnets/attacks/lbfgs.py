@@ -19,7 +19,16 @@ from keras import ops
 
 from robustnets import backend
 from robustnets.attacks import balls, losses
-from robustnets.attacks.base import State, carry_out, check, check_step, keep, loop, per_row
+from robustnets.attacks.base import (
+    State,
+    carry_out,
+    check,
+    check_count,
+    check_step,
+    keep,
+    loop,
+    per_row,
+)
 from robustnets.attacks.carlini_wagner import (
     begin_search,
     check_search,
@@ -71,8 +80,7 @@ class LBFGS:
         check(self)
         check_step(None, self.steps)
         check_search(self.rounds, self.first)
-        if isinstance(self.history, bool) or not isinstance(self.history, int) or self.history < 1:
-            raise ValueError(f"history must be an int >= 1, got {self.history!r}")
+        check_count("history", self.history)
 
     @property
     def early(self) -> bool:

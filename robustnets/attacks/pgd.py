@@ -196,12 +196,6 @@ def _sparse(gradient, at, low, high):
     stuck = ops.logical_or(
         ops.logical_and(at <= low, gradient < 0), ops.logical_and(at >= high, gradient > 0)
     )
-    gradient = ops.where(stuck, 0.0, gradient)
-    size = ops.reshape(ops.abs(gradient), (gradient.shape[0], -1))
-    count = max(1, round(SPARSITY * size.shape[1]))
-    least = ops.min(ops.top_k(size, count, sorted=False)[0], axis=1)
-    direction = ops.where(
-        ops.abs(gradient) < balls.per_example(least, gradient), 0.0, balls.signs(gradient)
-    )
-    length = ops.sum(ops.abs(direction), axis=tuple(range(1, len(at.shape))), keepdims=True)
-    return direction / ops.where(length == 0, 1.0, length)
+    count = max(1, round(SPARSITY * math.prod(at.shape[1:])))
+    kept = ops.full_like(ops.reshape(at, (at.shape[0], -1))[:, 0], float(count))
+    return balls.sparse(ops.where(stuck, 0.0, gradient), kept)

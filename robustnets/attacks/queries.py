@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from robustnets.attacks import losses
-from robustnets.attacks.base import Logits, State
+from robustnets.attacks.base import Logits, State, check_count
 
 # a count that nobody reaches, so that "no budget" needs no branch
 UNLIMITED = 2**30
@@ -151,9 +151,7 @@ def check_counts(attack: Any, *names: str, least: int = 1) -> None:
         ValueError: naming the first that is not.
     """
     for name in names:
-        value = getattr(attack, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
+        check_count(name, getattr(attack, name), least)
 
 
 def check_budget(attack: Any) -> None:
