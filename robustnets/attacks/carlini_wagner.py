@@ -102,10 +102,11 @@ class CarliniWagner:
     def start(self, logits: Any, x: Any, y: Any, seeds: Any, eps: Any) -> State:
         """All at x, before the first step of the first round."""
         del logits, seeds, eps  # exact, nothing is drawn
-        none = ops.zeros_like(x)
+        none, origin = ops.zeros_like(x), self._to_space(x)
         return {
             "y": y,
-            "space": self._to_space(x),
+            "origin": origin,
+            "space": origin,
             "mean": none,
             "square": none,
             "step": ops.zeros_like(y),
@@ -162,9 +163,10 @@ class CarliniWagner:
         exponent = ops.cast(count, "float32")
         mean = DECAY[0] * state["mean"] + (1 - DECAY[0]) * gradient
         square = DECAY[1] * state["square"] + (1 - DECAY[1]) * ops.square(gradient)
-        first = mean / per_row(1.0 - DECAY[0] ** exponent, x)
-        second = square / per_row(1.0 - DECAY[1] ** exponent, x)
-        move = self.rate * first / (ops.sqrt(second) + 1e-8)
+        # Adam's corrections, as one factor for each example instead of a division for each value
+        first = per_row(self.rate / (1.0 - DECAY[0] ** exponent), x)
+        second = per_row(1.0 / (1.0 - DECAY[1] ** exponent), x)
+        move = first * mean / (ops.sqrt(second * square) + 1e-8)
         ends = count >= self.steps
         every = max(self.steps // 10, 1)
         looks = state["step"] % every == 0
@@ -173,7 +175,7 @@ class CarliniWagner:
             ends = ops.logical_or(ends, idle)
         again = per_row(ends, x)
         new |= {
-            "space": ops.where(again, self._to_space(x), state["space"] - move),
+            "space": ops.where(again, state["origin"], state["space"] - move),
             "mean": ops.where(again, 0.0, mean),
             "square": ops.where(again, 0.0, square),
             "step": ops.where(ends, 0, count),

@@ -64,14 +64,38 @@ def normal(seeds: Any, shape: tuple[int, ...], stream: int, step: Any = 0) -> An
     """
     count = math.prod(shape)
     half = (count + 1) // 2
-    # logarithm and angle are left out: XLA's are slower than those of a TensorFlow graph
-    pairs = backend.fused(lambda own, now: uniform(own, (2, half), stream, now))(
-        seeds, ops.convert_to_tensor(step, "int32")
-    )
-    radius = ops.sqrt(-2.0 * ops.log(pairs[:, 0]))
-    angle = (2.0 * math.pi) * pairs[:, 1]
-    both = ops.concatenate([radius * ops.cos(angle), radius * ops.sin(angle)], axis=1)
-    return ops.reshape(both[:, :count], (-1, *shape))
+
+    @backend.fused
+    def both(seeds, step):
+        pairs = uniform(seeds, (2, half), stream, step)
+        radius = ops.sqrt(-2.0 * ops.log(pairs[:, 0]))
+        cosine, sine = _circle(pairs[:, 1])
+        flat = ops.concatenate([radius * cosine, radius * sine], axis=1)
+        return ops.reshape(flat[:, :count], (-1, *shape))
+
+    return both(seeds, ops.convert_to_tensor(step, "int32"))
+
+
+def _circle(turn: Any) -> tuple[Any, Any]:
+    """Cosine and sine of 2 pi times a number in (0, 1), to 5e-7.
+
+    Taylor series of half the angle, less pi / 2: XLA computes them several times faster on a
+    CPU than its own cosine.
+    """
+    half = math.pi * (turn - 0.5)
+    square = half * half
+    sine = half * _series(square, 1)
+    cosine = _series(square, 0)
+    # the angle less pi has both signs turned
+    return sine * sine - cosine * cosine, -2.0 * sine * cosine
+
+
+def _series(square: Any, first: int) -> Any:
+    """The sum of (-1)^k square^k / (2 k + first)! over k up to 6, by Horner's rule."""
+    total = ops.zeros_like(square)
+    for k in range(6, -1, -1):
+        total = total * square + (-1.0) ** k / math.factorial(2 * k + first)
+    return total
 
 
 def _mix(h: Any) -> Any:

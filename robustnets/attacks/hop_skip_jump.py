@@ -154,36 +154,41 @@ class HopSkipJump:
     def _bisect(self, logits, state, active, norm, halvings):
         """Move "at" towards x as long as it stays a success (algorithm 1)."""
         x, far = state["x"], state["at"]
-        away = _length(far - x, "linf")
+
+        @backend.fused
+        def between(x, far, fraction):
+            return self._between(x, far, fraction, norm)
 
         def step(i, low, high, s):
             middle = (low + high) / 2
-            point = self._between(x, far, middle, away, norm)
             asking = ops.logical_and(active, ops.logical_not(s["broken"]))
-            hit, s = queries.ask_one(self, logits, s, point, asking)
-            s["at"] = ops.where(per_row(hit, x), point, s["at"])
+            hit, s = queries.ask_one(self, logits, s, between(x, far, middle), asking)
             return i + 1, ops.where(hit, low, middle), ops.where(hit, middle, high), s
 
         def going(i, low, high, s):
             some = ops.any(ops.logical_and(active, queries.left(s, self.budget) > 0))
             return ops.logical_and(i < halvings, some)
 
-        zero = ops.zeros_like(away)
+        zero = ops.zeros_like(state["distance"])
         carry = (ops.convert_to_tensor(0, "int32"), zero, zero + 1.0, state)
-        return ops.while_loop(going, step, carry)[3]
+        _, _, high, state = ops.while_loop(going, step, carry)
+        # bit for bit the nearest point that was a success
+        at = ops.where(per_row(high < 1, x), between(x, far, high), far)
+        return {**state, "at": at}
 
-    def _between(self, x, far, fraction, away, norm):
+    def _between(self, x, far, fraction, norm):
         """The point at this fraction of the way: on the line, or `far` cut to a smaller cube."""
         if norm == "l2":
             ahead = per_row(fraction, x) * (far - x)
         else:
+            away = _length(far - x, "linf")
             ahead = balls.project(far - x, "linf", fraction * away)
         return balls.move(x, ahead, self.threat.low, self.threat.high)
 
     def _remember(self, state):
         """Keep "at" if it is the nearest success so far."""
-        x, at = state["x"], state["at"]
-        now = _length(at - x, self.threat.norm)
+        x, at, norm = state["x"], state["at"], self.threat.norm
+        now = backend.fused(lambda x, at: _length(at - x, norm))(x, at)
         nearer = ops.logical_and(state["found"], now < state["distance"])
         return {
             **state,
@@ -195,14 +200,17 @@ class HopSkipJump:
         """Estimate the direction, step as far as it leads to a success, bisect (algorithm 2)."""
         going = ops.logical_not(self.done(state))
         x, at, norm = state["x"], state["at"], self.threat.norm
-        away = _length(at - x, norm)
+        away = backend.fused(lambda x, at: _length(at - x, norm))(x, at)
         gradient, new = self._estimate(logits, state, going, away)
-        direction = balls.steepest(gradient, norm)
+        direction = backend.fused(lambda g: balls.steepest(g, norm))(gradient)
         first = away / ops.sqrt(ops.cast(state["step"] + 1, "float32"))
 
+        @backend.fused
+        def ahead(at, direction, size):
+            return balls.move(at, per_row(size, at) * direction, self.threat.low, self.threat.high)
+
         def attempt(i, size, open, s):
-            ahead = per_row(size, x) * direction
-            point = balls.move(at, ahead, self.threat.low, self.threat.high)
+            point = ahead(at, direction, size)
             hit, s = queries.ask_one(self, logits, s, point, open)
             s["at"] = ops.where(per_row(hit, x), point, s["at"])
             open = ops.logical_and(open, ops.logical_not(ops.logical_or(hit, s["broken"])))

@@ -10,14 +10,14 @@ import numpy as np
 from keras import ops
 
 from robustnets import backend
-from robustnets.attacks import LBFGS, HopSkipJump
+from robustnets.attacks import LBFGS
 from robustnets.attacks.base import LoopedAttack
 from robustnets.engines.job import Job, Outcome
 from robustnets.engines.pool import Pool
 from robustnets.models.classifier import Classifier, batches, has_convolutions
 
 # loops that XLA makes no faster, and takes several times longer to compile
-GRAPH_LOOPS = (HopSkipJump, LBFGS)
+GRAPH_LOOPS = (LBFGS,)
 
 
 def supports(attack: Any) -> bool:
