@@ -10,6 +10,10 @@ ROWS = (
     *("cw-fc", "cw-m", "cw-search-fc"),
     *("hsj-fast-fc", "hsj-fast-m", "hsj-full-fc", "hsj-full-m", "hsj-full-c"),
     *("lbfgs-m", "lbfgs-c", "nes-m", "nes-spent-m", "one-pixel-c"),
+    *("compiler-pgd-fc", "compiler-deepfool-fc", "compiler-carliniwagner-fc"),
+    *("compiler-hopskipjump-fc", "compiler-lbfgs-fc"),
+    *("compiler-pgd-m", "compiler-deepfool-m", "compiler-carliniwagner-m"),
+    *("compiler-hopskipjump-m", "compiler-lbfgs-m"),
 )
 MEMORY = ("memory-pgd-fc", "memory-deepfool-fc", "memory-pgd-c")
 NAMES = (*ROWS, *MEMORY)

@@ -9,7 +9,7 @@ from benchmarks.attacks import cleverhans_ways as cleverhans
 from benchmarks.attacks import foolbox_ways as foolbox
 from benchmarks.attacks import scipy_way as scipy
 from benchmarks.attacks.scale import Scale
-from benchmarks.attacks.ways import Way
+from benchmarks.attacks.ways import Way, with_the_other_compiler
 from robustnets.attacks import (
     BIM,
     LBFGS,
@@ -200,6 +200,30 @@ def _nes(name, title, eps):
     )  # fmt: skip
 
 
+def _compilers(network, batch, n, quick, attack):
+    name = type(attack).__name__
+    return Row(
+        f"compiler-{name.lower()}-{network}", "Compilers", f"{name} by XLA and as a graph", network,
+        attack, batch, n, {"the other compiler": Peer(with_the_other_compiler, 1.0)},
+        from_noise=name == "HopSkipJump", quick=quick,
+    )  # fmt: skip
+
+
+_L2 = ThreatModel("l2", 100.0)
+_COMPILERS = tuple(
+    _compilers(network, batch, n, quick, attack)
+    for network, batch, n in (("fc", 100, 100), ("m", 20, 20))
+    for attack, quick in (
+        (PGD(ThreatModel("linf", 0.03), steps=20), {"steps": 2}),
+        (DeepFool(_L2, steps=10), {"steps": 2}),
+        (CarliniWagner(_L2, steps=20, rounds=1, rate=0.1, first=2.0), {"steps": 2}),
+        (
+            HopSkipJump(_L2, max_iter=4, max_eval=50, init_eval=10),
+            {"max_iter": 2, "max_eval": 20, "init_eval": 10},
+        ),
+        (LBFGS(_L2, steps=20, rounds=2), {"steps": 3}),
+    )
+)
 _ONE_PIXEL = OnePixel(ThreatModel("l0", 1), pixels=1, population=400, generations=100)
 _EARLY = PGD(ThreatModel("linf", 8 / 255), step=2 / 255, steps=40, stop_early=True)
 _PGD_C = _pgd("c", 250, 500, 2 / 255, 2.0, 1.0, 2.0, job=True)
@@ -263,5 +287,6 @@ ROWS = {
             quick={"generations": 1, "budget": 801},
             block=50,
         ),
+        *_COMPILERS,
     )
 }

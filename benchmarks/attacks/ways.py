@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -40,6 +41,18 @@ def ours(classifier: Classifier, attack: Any, batch: int) -> Way:
         return found.x
 
     return Way(attacked, lambda: (spent[0], spent[1]))
+
+
+def with_the_other_compiler(classifier: Classifier, attack: Any, batch: int) -> Way:
+    """The native engine made to choose XLA where it chooses a graph, and the other way round."""
+    way = ours(classifier, attack, batch)
+
+    def attacked(x, y):
+        other = not native.uses_xla(attack, classifier)
+        with mock.patch.object(native, "uses_xla", return_value=other):
+            return way.attacked(x, y)
+
+    return Way(attacked, way.passes)
 
 
 def compiler_of(classifier: Classifier, attack: Any) -> str:

@@ -108,6 +108,15 @@ every_untargeted = pytest.mark.parametrize(
     ("attack", "norm", "targeted"),
     [case for case in cases(lambda attack: SETTINGS.get(attack, ({},))) if not case.values[2]],
 )
+# what runs operation by operation is slow
+once_each = pytest.mark.parametrize(
+    ("attack", "norm", "targeted"),
+    [
+        case
+        for case in cases(lambda attack: SETTINGS.get(attack, ({},))[:1])
+        if not case.values[2] and case.values[1] == case.values[0].func.norms[0]
+    ],
+)
 every_climber = pytest.mark.parametrize(
     ("attack", "norm", "targeted"),
     cases(lambda attack: (CLIMBERS[attack],) if attack in CLIMBERS else ()),
@@ -129,12 +138,25 @@ def attacked(spec, classifier, x=X, y=Y, eps=0.1, seeds=SEEDS, eager=False):
     radii = np.broadcast_to(np.float32(eps), (len(x),)).copy()
     tensors = [ops.convert_to_tensor(a) for a in (x, y, seeds, radii)]
     spec = dataclasses.replace(spec, threat=dataclasses.replace(spec.threat, eps=0.0))
-    perturb = functools.partial(spec.perturb, classifier.logits)
-    if not eager:
-        key = (spec, id(classifier))
-        # the classifier is kept, so that no other gets its id
-        perturb, _ = COMPILED.setdefault(key, (backend.compiled(perturb), classifier))
+    if eager:
+        return ops.convert_to_numpy(spec.perturb(classifier.logits, *tensors))
+    perturb, _ = compiled(spec, classifier)
     return ops.convert_to_numpy(perturb(*tensors))
+
+
+def compiled(spec, classifier):
+    """The attack as one function of its tensors, and the shapes of x that it was traced for."""
+    key = (spec, id(classifier))
+    if key not in COMPILED:
+        shapes: list = []
+
+        def perturb(x, y, seeds, eps):
+            shapes.append(tuple(x.shape))
+            return spec.perturb(classifier.logits, x, y, seeds, eps)
+
+        # the classifier is kept, so that no other gets its id
+        COMPILED[key] = backend.compiled(perturb), shapes, classifier
+    return COMPILED[key][:2]
 
 
 def losses_of(classifier, x, y):
@@ -260,49 +282,40 @@ def test_each_example_has_its_own_radius_and_the_spec_does_not_matter(
 
 
 @every_untargeted
-def test_compiles_once_for_every_radius_and_equals_eager(attack, norm, targeted, small_classifier):
-    traces = []
-    spec = attack(ThreatModel(norm, 0.0))
-
-    def function(x, y, seeds, eps):
-        traces.append(eps)
-        return spec.perturb(small_classifier.logits, x, y, seeds, eps)
-
-    fast = backend.compiled(function)
+def test_compiles_once_for_every_radius(attack, norm, targeted, small_classifier):
     for eps in (0.0, RADIUS[norm]):
-        radii = np.full(len(X), eps, np.float32)
-        got = fast(*[ops.convert_to_tensor(a) for a in (X, Y, SEEDS, radii)])
-    assert len(traces) == 1
-    # JAX compiles its loops in eager mode too
-    eager = backend.name() != "jax"
-    expected = attacked(spec, small_classifier, eps=eps, eager=eager)
-    np.testing.assert_allclose(ops.convert_to_numpy(got), expected, rtol=0, atol=ALIKE[norm])
+        attacked(attack(ThreatModel(norm, eps)), small_classifier, eps=eps)
+    _, shapes = compiled(attack(ThreatModel(norm, 0.0)), small_classifier)
+    assert shapes.count(X.shape) == 1
+
+
+@pytest.mark.skipif(backend.name() == "jax", reason="JAX compiles loops in eager mode too")
+@once_each
+def test_compiled_equals_eager(attack, norm, targeted, small_classifier):
+    spec, settings = attack(ThreatModel(norm, RADIUS[norm])), {"eps": RADIUS[norm]}
+    fast = attacked(spec, small_classifier, **settings)
+    slow = attacked(spec, small_classifier, **settings, eager=True)
+    np.testing.assert_allclose(fast, slow, rtol=0, atol=ALIKE[norm])
 
 
 @every_untargeted
-def test_a_constant_model_moves_nothing_and_gives_no_nan(attack, norm, targeted, small_classifier):
-    class Constant:
-        @staticmethod
-        def logits(x):
-            return ops.zeros((x.shape[0], 7)) * ops.sum(x, axis=(1, 2, 3))[:, None]
-
-    spec = attack(ThreatModel(norm, RADIUS[norm]))
-    adv = attacked(spec, Constant, eps=RADIUS[norm])
-    assert np.isfinite(adv).all()
-    assert how_far(spec, X, adv) <= RADIUS[norm] + ROUNDING[norm]
-
-
-@every_untargeted
-def test_broken_rows_are_nan_and_the_others_are_not(attack, norm, targeted, small_classifier):
-    poisoned = np.arange(len(X))[:, None] == 2
+def test_nan_and_constant_logits_harm_nobody_else(attack, norm, targeted, small_classifier):
+    """One example's logits are NaN, another's the same for all classes."""
+    poisoned, constant = (np.arange(len(X))[:, None] == row for row in (2, 4))
 
     class Broken:
         @staticmethod
         def logits(x):
             # a population asks about several points of each example, one after the other
-            rows = np.repeat(poisoned, x.shape[0] // len(X), axis=0)
-            return ops.where(rows, np.float32(np.nan), small_classifier.logits(x))
+            nan, flat = (
+                np.repeat(rows, x.shape[0] // len(X), axis=0) for rows in (poisoned, constant)
+            )
+            z = ops.where(flat, ops.sum(x, axis=(1, 2, 3))[:, None], small_classifier.logits(x))
+            return ops.where(nan, np.float32(np.nan), z)
 
-    adv = attacked(attack(ThreatModel(norm, RADIUS[norm])), Broken)
+    adv = attacked(attack(ThreatModel(norm, RADIUS[norm])), Broken, eps=RADIUS[norm])
     broken = np.isnan(adv).any(axis=(1, 2, 3))
     assert broken.tolist() == [i == 2 for i in range(len(X))]
+    assert how_far(attack(ThreatModel(norm, 1.0)), X[~broken], adv[~broken]) <= (
+        RADIUS[norm] + ROUNDING[norm]
+    )
