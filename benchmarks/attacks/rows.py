@@ -226,13 +226,13 @@ _COMPILERS = tuple(
 )
 _ONE_PIXEL = OnePixel(ThreatModel("l0", 1), pixels=1, population=400, generations=100)
 _EARLY = PGD(ThreatModel("linf", 8 / 255), step=2 / 255, steps=40, stop_early=True)
-_PGD_C = _pgd("c", 250, 500, 2 / 255, 2.0, 1.0, 2.0, job=True)
+_PGD_C = _pgd("c", 250, 250, 2 / 255, 2.0, 1.0, 2.0, job=True)
 
 ROWS = {
     row.name: row
     for row in (
         _pgd("fc", 500, 1000, 0.03, 8.0, 3.0, 5.0, job=True),
-        _pgd("m", 250, 500, 0.1, 1.8, 1.0, 1.8, job=True),
+        _pgd("m", 250, 250, 0.1, 1.8, 1.0, 1.8, job=True),
         _PGD_C,
         # the customary radius and step for CIFAR-10, at which an undefended network is soon fooled
         replace(
@@ -244,7 +244,7 @@ ROWS = {
             floor=False,
         ),
         *(
-            Row(f"{name}-c", "PGD", title, "c", attack, 250, 500, floor=True, quick={"steps": 4})
+            Row(f"{name}-c", "PGD", title, "c", attack, 250, 250, floor=True, quick={"steps": 4})
             for name, title, attack in (
                 (
                     "bim",
