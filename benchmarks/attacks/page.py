@@ -28,6 +28,8 @@ of the calls after the first, which compiles; where a peer takes long, it is cal
   that are on the device already. An attack that runs all its steps may take {FLOOR_BAR} times
   as long, where a step is one forward and one backward pass; for the others, which ask or
   differentiate more or less often, the passes they counted are taken.
+- Behind a bar that is not reached stands the ratio that the bare passes alone would give: where
+  it is below the bar, no implementation of the attack could reach it on that machine.
 - **cold start**: by how much the first call on a fresh classifier takes longer, tracing and
   compiling. In the last column it is counted into a job of 1,000 examples for `native`, and
   not for the peers."""
@@ -83,10 +85,18 @@ def summary(results: Sequence[Result]) -> str:
         elif word.text == "weaker":
             said = f"weaker than {side.name}"
         else:
-            said = f"{side.name}, {result.ratio(side) or 0:.2f} of {side.bar:g}"
+            said = f"{side.name}, {result.ratio(side) or 0:.2f} of {side.bar:g}{_most(result, side)}"
         missed.append(f"`{result.name}` ({said})")
     out = f"**Bars**: {len(judged) - len(missed)} of {len(judged)} are reached."
     return f"{out} Not reached: {', '.join(missed)}." if missed else out
+
+
+def _most(result: Result, side: Side) -> str:
+    """What the ratio would be if the native attack were its bare passes and nothing else."""
+    native, ratio = result.sides[0], result.ratio(side)
+    if native.floor is None or ratio is None:
+        return ""
+    return f"; the bare passes alone {ratio * native.best * native.n / native.floor:.2f}"
 
 
 def verdict(result: Result, side: Side) -> Word | None:

@@ -177,3 +177,8 @@ def test_memory_of_one_process():
     peak = memory.child("memory-pgd-fc", 30)
     assert (peak.n, peak.arrays) == (30, 2 * 30 * 28 * 28 * 4)
     assert peak.peak >= peak.before > 10**7
+
+
+def test_the_summary_says_what_the_passes_alone_would_give():
+    found = result(native={"floor": 5.0}, peer={"seconds": [2.0]})  # ours 1 s for 10, theirs 2 for 5
+    assert "(ART, 4.00 of 10; the bare passes alone 0.80)" in page.summary([found])
