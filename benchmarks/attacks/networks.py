@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from benchmarks.attacks.scale import Scale
@@ -120,30 +121,33 @@ def victim(
     key: str, scale: Scale, cache: Path, say: Callable[[str], None] = lambda _: None
 ) -> Victim:
     """The network from the cache, trained and put there if need be."""
-    import keras
+    model, test, source = trained(key, scale, cache, say)
+    right = Classifier(model).predict(test.x).argmax(axis=1) == test.y
+    # another Classifier, so that the first attack on it meets nothing that is compiled
+    return Victim(Classifier(model), test.x[right], test.y[right], float(right.mean()), source)
 
+
+def trained(
+    key: str, scale: Scale, cache: Path, say: Callable[[str], None] = lambda _: None
+) -> tuple[keras.Model, Split, str]:
+    """The model, all test images and where they come from; from the cache if it is there."""
     network = NETWORKS[key]
     train, test, source = images(network.dataset, scale)
     facts = (network, scale.train, scale.epochs, source)
     path = cache / f"{network.model}-{digest(*map(str, facts))}.keras"
     if not path.is_file():
         say(f"training {network.model}")
-        if isinstance(network, Hardened):
-            model = _hardened(network, train, test, scale, path, say)
-        else:
-            model = _trained(network, train, test, scale)
-        write_atomically(path, model.save)
-    model = keras.models.load_model(path, compile=False, safe_mode=True)
-    right = Classifier(model).predict(test.x).argmax(axis=1) == test.y
-    # another Classifier, so that the first attack on it meets nothing that is compiled
-    return Victim(Classifier(model), test.x[right], test.y[right], float(right.mean()), source)
+        make = _hardened if isinstance(network, Hardened) else _trained
+        write_atomically(path, make(network, train, test, scale, path, say).save)
+    return keras.models.load_model(path, compile=False, safe_mode=True), test, source
 
 
 def _fresh(network, train):
     return MODELS[network.model](train.x.shape[1:], 10, derive(SEED, "initial weights"))
 
 
-def _trained(network, train, test, scale):
+def _trained(network, train, test, scale, path, say):
+    del path, say
     training = network.training
     if scale.epochs is not None:
         training = Training(
