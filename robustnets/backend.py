@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
 SUPPORTED = ("tensorflow", "jax")
 
@@ -159,7 +158,8 @@ def epoch_function(
     optimizer: keras.optimizers.Optimizer,
     loss: Callable[[Any, Any], Any],
     xla: bool,
-) -> Callable[[Any, Any, np.ndarray], float]:
+    perturb: Callable[..., Any] | None = None,
+) -> Callable[..., float]:
     """Compile a whole training epoch over in-memory data into one call.
 
     Args:
@@ -167,25 +167,30 @@ def epoch_function(
         optimizer: built on the model's trainable variables; updated in place too.
         loss: (labels (B,), logits (B, K)) -> scalar.
         xla: compile with XLA (always so on JAX).
+        perturb: what each step trains on instead: (x (B, ...), y (B,), *columns (B,)) ->
+            (B, ...), using the model in inference mode with the weights as they stand; no
+            gradient flows through it.
 
     Returns:
-        A function of x (N, ...), y (N,), both on the device, and batches, int32
-        (steps, batch size) of row numbers, giving the mean loss over the steps.
+        A function of x (N, ...), y (N,), both on the device, batches, int32
+        (steps, batch size) of row numbers, and as many columns (steps, batch size) as
+        `perturb` takes, giving the mean loss over the steps.
     """
     build = _jax_epoch if name() == "jax" else _tensorflow_epoch
-    return build(model, optimizer, loss, xla)
+    return build(model, optimizer, loss, xla, perturb)
 
 
-def _tensorflow_epoch(model, optimizer, loss, xla):
+def _tensorflow_epoch(model, optimizer, loss, xla, perturb):
     import tensorflow as tf
 
     @functools.partial(tf.function, jit_compile=xla, autograph=False)
-    def run(x, y, batches):
+    def run(x, y, batches, *columns):
         def step(i, total):
-            rows = batches[i]
+            inputs, labels = tf.gather(x, batches[i]), tf.gather(y, batches[i])
+            if perturb is not None:
+                inputs = perturb(inputs, labels, *(column[i] for column in columns))
             with tf.GradientTape() as tape:
-                logits = model(tf.gather(x, rows), training=True)
-                value = loss(tf.gather(y, rows), logits) + sum(model.losses)
+                value = loss(labels, model(inputs, training=True)) + sum(model.losses)
             optimizer.apply(tape.gradient(value, model.trainable_variables))
             return i + 1, total + value
 
@@ -195,38 +200,49 @@ def _tensorflow_epoch(model, optimizer, loss, xla):
         )
         return total / tf.cast(steps, tf.float32)
 
-    return lambda x, y, batches: float(run(x, y, tf.constant(batches, tf.int32)))
+    return lambda x, y, batches, *columns: float(
+        run(x, y, tf.constant(batches, tf.int32), *map(tf.constant, columns))
+    )
 
 
-def _jax_epoch(model, optimizer, loss, xla):
+def _jax_epoch(model, optimizer, loss, xla, perturb):
     del xla  # JAX compiles with XLA
     import jax
 
     @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
-    def run(trainable, fixed, slots, x, y, batches):
-        def objective(trainable, fixed, rows):
+    def run(trainable, fixed, slots, x, y, batches, *columns):
+        def objective(trainable, fixed, inputs, labels):
             logits, fixed, losses = model.stateless_call(
-                trainable, fixed, x[rows], training=True, return_losses=True
+                trainable, fixed, inputs, training=True, return_losses=True
             )
-            return loss(y[rows], logits) + sum(losses), fixed
+            return loss(labels, logits) + sum(losses), fixed
 
-        def step(state, rows):
+        def perturbed(trainable, fixed, inputs, labels, own):
+            variables = (*model.trainable_variables, *model.non_trainable_variables)
+            with keras.StatelessScope(list(zip(variables, (*trainable, *fixed)))):
+                return perturb(inputs, labels, *own)
+
+        def step(state, numbers):
             trainable, fixed, slots, total = state
+            rows, *own = numbers
+            inputs, labels = x[rows], y[rows]
+            if perturb is not None:
+                inputs = perturbed(trainable, fixed, inputs, labels, own)
             (value, fixed), gradients = jax.value_and_grad(objective, has_aux=True)(
-                trainable, fixed, rows
+                trainable, fixed, inputs, labels
             )
             trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
             return (trainable, fixed, slots, total + value), None
 
         (trainable, fixed, slots, total), _ = jax.lax.scan(
-            step, (trainable, fixed, slots, 0.0), batches
+            step, (trainable, fixed, slots, 0.0), (batches, *columns)
         )
         return trainable, fixed, slots, total / len(batches)
 
-    def epoch(x, y, batches):
+    def epoch(x, y, batches, *columns):
         groups = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
         state = [[v.value for v in group] for group in groups]
-        *state, mean = run(*state, x, y, jax.numpy.asarray(batches, "int32"))
+        *state, mean = run(*state, x, y, jax.numpy.asarray(batches, "int32"), *columns)
         for group, values in zip(groups, state):
             for variable, value in zip(group, values):
                 variable.assign(value)

@@ -9,14 +9,16 @@ ROWS = (
     *("deepfool-fc", "deepfool-m", "deepfool-c"),
     *("cw-fc", "cw-m", "cw-search-fc"),
     *("hsj-fast-fc", "hsj-fast-m", "hsj-full-fc", "hsj-full-m", "hsj-full-c"),
-    *("lbfgs-m", "lbfgs-c", "nes-m", "nes-spent-m", "one-pixel-c"),
+    *("lbfgs-m", "lbfgs-c", "nes-m", "nes-spent-m"),
+    *("apgd-m", "apgd-c", "square-m", "one-pixel-c"),
     *("compiler-pgd-fc", "compiler-deepfool-fc", "compiler-carliniwagner-fc"),
     *("compiler-hopskipjump-fc", "compiler-lbfgs-fc"),
     *("compiler-pgd-m", "compiler-deepfool-m", "compiler-carliniwagner-m"),
     *("compiler-hopskipjump-m", "compiler-lbfgs-m"),
 )
+WHOLE = ("autoattack-m", "autoattack-a")
 MEMORY = ("memory-pgd-fc", "memory-deepfool-fc", "memory-pgd-c")
-NAMES = (*ROWS, *MEMORY)
+NAMES = (*ROWS, *WHOLE, *MEMORY)
 
 
 def run(
@@ -39,7 +41,7 @@ def run(
     """
     from dataclasses import replace
 
-    from benchmarks.attacks import memory, scale
+    from benchmarks.attacks import auto_attack, memory, scale
     from benchmarks.attacks.measure import measure
     from benchmarks.attacks.rows import ROWS as DECLARED
 
@@ -47,5 +49,7 @@ def run(
     for name in names:
         if name in MEMORY:
             memory.measure(name, size, say).save(folder)
+        elif name in WHOLE:
+            auto_attack.measure(name, size, cache, say).save(folder)
         else:
             measure(DECLARED[name], size, cache, say).save(folder)

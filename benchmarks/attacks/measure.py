@@ -69,7 +69,9 @@ class _Runner:
     def side(self, floor: Callable[[tuple[int, int], bool], float]) -> Side:
         """What there is to say about it."""
         every = self.row.floor if self.name == NATIVE else self.peer.floor
+        limit = self.row.limit if self.name == NATIVE else None
         shared = {"name": self.name, "n": self.n, "bar": self.peer.bar, "all_steps": every}
+        shared["limit"] = limit
         if self.failed or self.found is None or self.way is None:
             failed = self.failed or "no call"
             nothing = float("nan")

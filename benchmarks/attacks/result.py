@@ -23,6 +23,7 @@ class Side:
         bar: how many times native's time it has to take.
         floor: seconds that its bare passes take, None where they are not counted.
         all_steps: whether it runs all its steps, so that the floor's bar holds.
+        limit: how many times the floor it may take, where that is another than for all.
         failed: what it ended with, or "".
     """
 
@@ -37,6 +38,7 @@ class Side:
     bar: float | None = None
     floor: float | None = None
     all_steps: bool = False
+    limit: float | None = None
     failed: str = ""
 
     @property

@@ -11,6 +11,7 @@ from benchmarks.attacks import scipy_way as scipy
 from benchmarks.attacks.scale import Scale
 from benchmarks.attacks.ways import Way, with_the_other_compiler
 from robustnets.attacks import (
+    APGD,
     BIM,
     LBFGS,
     NES,
@@ -20,6 +21,7 @@ from robustnets.attacks import (
     EveryPixel,
     HopSkipJump,
     OnePixel,
+    Square,
 )
 from robustnets.core.threat import ThreatModel
 from robustnets.models import Classifier
@@ -66,6 +68,7 @@ class Row:
         n: examples.
         peers: by name.
         floor: whether the native attack runs all its steps.
+        limit: how many times the floor it may take, or None: `page.FLOOR_BAR` where `floor`.
         job: whether 1,000 examples from a cold start are quick enough to be timed.
         from_noise: leave out the class that the network gives to noise, from which
             HopSkipJump starts.
@@ -82,6 +85,7 @@ class Row:
     n: int
     peers: dict[str, Peer] = field(default_factory=dict)
     floor: bool = False
+    limit: float | None = None
     job: bool = False
     from_noise: bool = False
     quick: dict[str, Any] = field(default_factory=dict)
@@ -224,6 +228,24 @@ _COMPILERS = tuple(
         (LBFGS(_L2, steps=20, rounds=2), {"steps": 3}),
     )
 )
+def _apgd(network, batch, n, eps):
+    attack = APGD(ThreatModel("linf", eps), steps=100, stop_early=False)
+    return Row(
+        f"apgd-{network}", "AutoAttack", f"APGD-CE linf {eps:.3g}, 100 steps", network, attack,
+        batch, n, {"ART": Peer(art.apgd, 1.0, heavy=True)}, floor=True, limit=1.2,
+        quick={"steps": 4},
+    )  # fmt: skip
+
+
+def _square(network, batch, n):
+    # a radius at which nobody is fooled, so that the whole budget is spent
+    return Row(
+        f"square-{network}", "AutoAttack", "Square linf 0.001, 5,000 queries", network,
+        Square(ThreatModel("linf", 0.001), budget=5000), batch, n,
+        {"ART": Peer(art.square, 1.0, heavy=True)}, limit=1.3, quick={"budget": 60},
+    )  # fmt: skip
+
+
 _ONE_PIXEL = OnePixel(ThreatModel("l0", 1), pixels=1, population=400, generations=100)
 _EARLY = PGD(ThreatModel("linf", 8 / 255), step=2 / 255, steps=40, stop_early=True)
 _PGD_C = _pgd("c", 250, 250, 2 / 255, 2.0, 1.0, 2.0, job=True)
@@ -270,6 +292,9 @@ ROWS = {
         _lbfgs("c"),
         _nes("nes-m", "NES linf 0.2, until fooled", 0.2),
         _nes("nes-spent-m", "NES linf 0.001, the whole budget", 0.001),
+        _apgd("m", 250, 500, 0.1),
+        _apgd("c", 250, 500, 2 / 255),
+        _square("m", 250, 250),
         Row(
             "one-pixel-c",
             "One pixel",

@@ -31,6 +31,7 @@ def run(
     epsilons: None = None,
     engine: str = "native",
     seed: int = 0,
+    numbers: np.ndarray | None = None,
     batch_size: int | None = None,
     attack_wrong: bool = False,
     time_budget: float | None = None,
@@ -49,6 +50,7 @@ def run(
     epsilons: Sequence[float],
     engine: str = "native",
     seed: int = 0,
+    numbers: np.ndarray | None = None,
     batch_size: int | None = None,
     attack_wrong: bool = False,
     time_budget: float | None = None,
@@ -66,6 +68,7 @@ def run(
     epsilons: Sequence[float] | None = None,
     engine: str = "native",
     seed: int = 0,
+    numbers: np.ndarray | None = None,
     batch_size: int | None = None,
     attack_wrong: bool = False,
     time_budget: float | None = None,
@@ -83,6 +86,8 @@ def run(
             perturbations are cut down to each; any other runs once for each.
         engine: one of `ENGINES`.
         seed: of every draw; example i draws the same whatever the batch size.
+        numbers: int (N,), the places of the examples in a larger set, so that they draw what
+            they would draw there; None: 0, 1, 2, … Native engine only.
         batch_size: examples at a time, which bounds the memory; None: see `memory`. The native
             engine halves it where memory runs out.
         attack_wrong: attack also the examples that are a success as they stand. Otherwise
@@ -116,19 +121,32 @@ def run(
             f"use one of: {able}"
         )
     check(attack, classifier, x, y, seed, batch_size, time_budget, query_budget)
-    if query_budget is not None and engine != "native":
-        raise ValueError(f"query_budget needs engine='native', got {engine!r}")
+    for name, value in (("query_budget", query_budget), ("numbers", numbers)):
+        if value is not None and engine != "native":
+            raise ValueError(f"{name} needs engine='native', got {engine!r}")
+    numbers = np.arange(len(x)) if numbers is None else np.asarray(numbers)
+    if numbers.shape != (len(x),) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
+        raise ValueError(f"numbers must be {len(x)} ints >= 0, got {numbers!r}")
     specs = [attack] if epsilons is None else _with_radii(attack, epsilons)
     with bar(type(attack).__name__, progress) as show:
         results = _run(
-            carrier, specs, classifier, x, y.astype(np.int64), seed,
+            carrier, specs, classifier, x, y.astype(np.int64), seed, _seeds(seed, numbers),
             min(batch_size or memory.batch_size(attack, classifier), len(x)),
             attack_wrong, time_budget, query_budget, show,
         )  # fmt: skip
     return results[0] if epsilons is None else tuple(results)
 
 
-def _run(carrier, specs, classifier, x, y, seed, size, attack_wrong, time_budget, queries, show):
+def _seeds(seed: int, numbers: np.ndarray) -> np.ndarray:
+    """int32 (N,): those of the examples with these numbers."""
+    # a stream, so that example i draws the same whatever follows it
+    stream = np.random.default_rng(derive(seed, "examples"))
+    return stream.integers(0, 2**31, int(numbers.max()) + 1, dtype=np.int32)[numbers]
+
+
+def _run(
+    carrier, specs, classifier, x, y, seed, seeds, size, attack_wrong, time_budget, queries, show
+):
     started = time.perf_counter()
     deadline = None if time_budget is None else started + time_budget
     attack = specs[0]
@@ -136,9 +154,6 @@ def _run(carrier, specs, classifier, x, y, seed, size, attack_wrong, time_budget
     if not attack_wrong:
         rows = np.flatnonzero(~_succeeds(attack, classifier, x, y, size))
     runs = 1 if attack.minimal else len(specs)
-    # a stream, so that example i draws the same whatever follows it
-    stream = np.random.default_rng(derive(seed, "examples"))
-    seeds = stream.integers(0, 2**31, len(x), dtype=np.int32)
 
     def carry_out(spec: Attack, number: int) -> Outcome:
         asked = int(not attack_wrong)

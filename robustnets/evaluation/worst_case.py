@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from robustnets import engines
-from robustnets.core.seeds import derive
 from robustnets.core.spec import digest, to_dict
 from robustnets.core.store import write_atomically
 from robustnets.engines import memory
@@ -132,14 +131,16 @@ def worst_case(
     """Run attacks in order, each on the examples that still stand.
 
     Every attack begins at the clean examples and is given the true labels. One that is a
-    success leaves the run.
+    success leaves the run. Each example draws what it would draw if its attack were run alone on
+    all examples with the same seed: what withstands the ensemble withstands each member, up to
+    the rounding of batches of other sizes.
 
     Args:
         attacks: untargeted specs, the order in which they are run.
         classifier: the victim.
         x: float32 (N, H, W, C), in the box of the attacks.
         y: int (N,), true labels.
-        seed: of every draw.
+        seed: of every draw, as for `engines.run`; the attacks share it.
         batch_size: as for `engines.run`.
         evaluations: for a model that draws at random: how many fresh evaluations of an
             adversarial example decide whether it is one.
@@ -151,7 +152,7 @@ def worst_case(
         progress: called after each batch.
 
     Raises:
-        ValueError: for no attack, targeted attacks, or bad arguments.
+        ValueError: for no attack, one twice, targeted attacks, or bad arguments.
     """
     _check(attacks, evaluations, needed)
     started = time.perf_counter()
@@ -250,8 +251,8 @@ class _Run:
             left = None if self.deadline is None else self.deadline - time.perf_counter()
             result = engines.run(
                 attack, self.classifier, self.clean[rows], self.y[rows],
-                seed=derive(seed, "worst case", number, int(rows[0])), batch_size=self.size,
-                attack_wrong=True, time_budget=left, query_budget=queries, progress=show,
+                seed=seed, numbers=rows, batch_size=self.size, attack_wrong=True,
+                time_budget=left, query_budget=queries, progress=show,
             )  # fmt: skip
             success = result.success
             if self.evaluations > 1:
@@ -283,6 +284,8 @@ def _fingerprint(x: np.ndarray, y: np.ndarray) -> str:
 def _check(attacks: Sequence[Any], evaluations: int, needed: int) -> None:
     if not attacks:
         raise ValueError("attacks must hold at least one attack")
+    if len(set(attacks)) < len(attacks):
+        raise ValueError("attacks must differ; one twice draws the same, give it restarts instead")
     aimed = [type(attack).__name__ for attack in attacks if attack.targeted]
     if aimed:
         raise ValueError(f"attacks must be untargeted, got a targeted {aimed[0]}")

@@ -1,5 +1,6 @@
 """The one training loop, and the frozen specs of what it does."""
 
+from robustnets.training.adversarial import AdversarialTraining
 from robustnets.training.spec import (
     SGD,
     EarlyStop,
@@ -14,6 +15,7 @@ TRAINING_SPECS = (SGD, EarlyStop, FixedEpochs, StableWeights, Training)
 __all__ = [
     "SGD",
     "TRAINING_SPECS",
+    "AdversarialTraining",
     "EarlyStop",
     "FixedEpochs",
     "Rule",

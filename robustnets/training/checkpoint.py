@@ -1,7 +1,7 @@
 """The state of an unfinished training, in one file that a killed run goes on from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from robustnets.core.spec import digest
 from robustnets.core.store import write_atomically
-from robustnets.training.spec import Rule, Training, rule_key
+from robustnets.training.spec import Rule, rule_key
 
 
 @dataclass(eq=False)
@@ -35,13 +34,12 @@ def save(
     path: Path,
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    training: Training,
-    seed: int,
+    key: str,
     history: list[dict[str, float]],
     stops: Mapping[Rule, Any],
     windows: Mapping[int, Mapping[str, np.ndarray]],
 ) -> None:
-    """Write everything the next epoch depends on, atomically."""
+    """Write everything the next epoch depends on, atomically; `key` says of which training."""
     arrays = {
         f"variable/{i}": keras.ops.convert_to_numpy(v)
         for i, v in enumerate(_variables(model, optimizer))
@@ -53,7 +51,7 @@ def save(
         for name, array in window.items():
             arrays[f"window/{patience}/{name}"] = array
     facts = {
-        "key": digest(training, seed),
+        "key": key,
         "history": history,
         "stops": {rule_key(rule): stop.epoch for rule, stop in stops.items()},
     }
@@ -65,25 +63,25 @@ def load(
     path: Path | None,
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    training: Training,
-    seed: int,
+    rules: Sequence[Rule],
+    key: str,
 ) -> State:
     """Put the saved variables back into the model and the optimizer.
 
     Raises:
-        ValueError: if the file was written by another training or seed.
+        ValueError: if the file was written under another key.
     """
     if path is None or not path.is_file():
         return State()
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     facts = json.loads(arrays["facts"].tobytes())
-    if facts["key"] != digest(training, seed):
+    if facts["key"] != key:
         raise ValueError(f"{path} belongs to another training; delete it or name another file")
     for i, variable in enumerate(_variables(model, optimizer)):
         variable.assign(arrays[f"variable/{i}"])
     stops = []
-    for rule in training.rules:
+    for rule in rules:
         if rule_key(rule) in facts["stops"]:
             prefix = f"stop/{rule_key(rule)}/"
             count = sum(name.startswith(prefix) for name in arrays)

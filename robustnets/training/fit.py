@@ -16,8 +16,10 @@ from robustnets import backend
 from robustnets.callbacks import StopOnStableWeights
 from robustnets.core.dataset import Split
 from robustnets.core.seeds import derive
+from robustnets.core.spec import digest
 from robustnets.models.classifier import has_convolutions
 from robustnets.training import checkpoint
+from robustnets.training.adversarial import AdversarialTraining
 from robustnets.training.spec import EarlyStop, FixedEpochs, Rule, StableWeights, Training
 
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -68,6 +70,7 @@ def fit(
     training: Training,
     seed: int,
     *,
+    adversary: AdversarialTraining | None = None,
     checkpoint_path: Path | None = None,
     checkpoint_seconds: float = 30.0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -80,7 +83,9 @@ def fit(
         train: training examples; epoch e visits them in an order drawn from (seed, e).
         validation: examples for the accuracy that rules and plateaus watch.
         training: the trajectory.
-        seed: of the order of the examples.
+        seed: of the order of the examples, and of the adversary's draws.
+        adversary: what turns the examples of each step into others, or None. Losses are then
+            those of the perturbed examples; validation stays clean.
         checkpoint_path: where the state is kept; if the file exists, training goes on
             from it and ends with the same weights as if it had never been interrupted.
         checkpoint_seconds: least time between two checkpoints; 0 writes every epoch.
@@ -101,14 +106,16 @@ def fit(
     # saved file, where nobody without this package could load it
     model.optimizer = optimizer
     optimizer.build(model.trainable_variables)
+    perturb = None if adversary is None else adversary.perturb(model)
     run_epoch = backend.epoch_function(
-        model, optimizer, cross_entropy, xla=not has_convolutions(model)
+        model, optimizer, cross_entropy, not has_convolutions(model), perturb
     )
     evaluate = _evaluation(model, validation)
     x, y = map(keras.ops.convert_to_tensor, (train.x, train.y.astype("int32")))
 
     watch = _Watch(model, training)
-    state = checkpoint.load(checkpoint_path, model, optimizer, training, seed)
+    key = digest(training, seed, *([] if adversary is None else [adversary]))
+    state = checkpoint.load(checkpoint_path, model, optimizer, training.rules, key)
     history = state.history
     stops = {rule: Stop(rule, epoch, True, w) for rule, epoch, w in state.stops}
     watch.resume(history, state.windows)
@@ -125,7 +132,8 @@ def fit(
         started = time.perf_counter()
         extra.on_epoch_begin(epoch)
         order = batch_order(len(train), training.batch_size, seed, epoch)
-        loss = run_epoch(x, y, order)
+        columns = () if adversary is None else adversary.columns(order, seed, epoch)
+        loss = run_epoch(x, y, order, *columns)
         if not np.isfinite(loss):
             raise FloatingPointError(
                 f"the loss became {loss} in epoch {epoch + 1}; lower the learning rate "
@@ -142,9 +150,7 @@ def fit(
         if model.stop_training:
             break
         if checkpoint_path is not None and time.monotonic() - saved >= checkpoint_seconds:
-            checkpoint.save(
-                checkpoint_path, model, optimizer, training, seed, history, stops, watch.windows()
-            )
+            checkpoint.save(checkpoint_path, model, optimizer, key, history, stops, watch.windows())
             saved = time.monotonic()
     extra.on_train_end()
     model.optimizer = None

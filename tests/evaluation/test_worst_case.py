@@ -1,10 +1,4 @@
-"""The worst of several attacks: order, attribution, budgets, and going on after a kill."""
-
-import os
-import signal
-import subprocess
-import sys
-import textwrap
+"""The worst of several attacks: order, attribution, budgets, and what is kept."""
 
 import numpy as np
 import pytest
@@ -59,13 +53,14 @@ def test_each_attack_sees_only_what_still_stands(whole):
 
 
 def test_never_above_any_member(whole, trained_classifier, held_out):
+    """Example by example: each draws in the ensemble what it draws where its attack is alone."""
     x, y = held_out
-    for attack in SUITE:
-        alone = run(attack, trained_classifier, x, y, attack_wrong=True)
-        # the same attack draws from another seed here: a few random ones may differ
-        fooled = (alone.success & (whole.broken_by == ROBUST)).sum()
-        assert fooled <= (3 if isinstance(attack, (PGD, Noise)) else 0)
-        assert whole.robust_accuracy <= 1 - alone.success.mean() + 0.03
+    for number, attack in enumerate(SUITE):
+        alone = run(attack, trained_classifier, x, y, batch_size=8, attack_wrong=True)
+        assert not (alone.success & (whole.broken_by == ROBUST)).any()
+        by_it = whole.broken_by == number
+        assert by_it.any()
+        np.testing.assert_allclose(alone.x[by_it], whole.x[by_it], rtol=0, atol=1e-6)
 
 
 def test_an_empty_field_ends_the_run(trained_classifier, held_out):
@@ -127,6 +122,8 @@ def test_chance_counts_in_fresh_evaluations(trained_classifier, held_out):
 def test_bad_arguments(trained_classifier, held_out):
     with pytest.raises(ValueError, match="attacks must hold at least one"):
         worst_case([], trained_classifier, *held_out)
+    with pytest.raises(ValueError, match="attacks must differ"):
+        worst_case([FGSM(LINF), PGD(LINF), FGSM(LINF)], trained_classifier, *held_out)
     with pytest.raises(ValueError, match="must be untargeted, got a targeted FGSM"):
         worst_case([FGSM(LINF, targeted=True)], trained_classifier, *held_out)
     with pytest.raises(ValueError, match="needed must be at most evaluations, 2, got 3"):
@@ -155,47 +152,3 @@ def test_the_order_and_budgets_of_the_reference(version, classes):
     if classes == 2:
         assert "dlr" not in losses
         assert any("DLR" in note for note in suite.notes(classes))
-
-
-SCRIPT = textwrap.dedent("""
-    import sys
-    import numpy as np
-    sys.path.insert(0, "tests")
-    from tiny_models import dense_classifier
-    from robustnets.attacks import PGD, Noise
-    from robustnets.core.threat import ThreatModel
-    from robustnets.evaluation.worst_case import worst_case
-    from pathlib import Path
-    classifier = dense_classifier(11, 7)
-    x = np.random.default_rng(0).uniform(0, 1, (96, 5, 4, 3)).astype(np.float32)
-    y = classifier.predict(x).argmax(axis=1)
-    threat = ThreatModel("linf", 0.03)
-    suite = (Noise(threat, draws=40), PGD(threat, steps=40, restarts=2, stop_early=True))
-    print("begins", flush=True)
-    found = worst_case(suite, classifier, x, y, batch_size=4, folder=Path(sys.argv[1]))
-    np.savez(sys.argv[2], x=found.x, by=found.broken_by, forward=found.forward)
-""")
-
-
-def test_killed_and_resumed_is_as_undisturbed(tmp_path):
-    """Killed each time after one more part, until it is through."""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    def launch(folder, out):
-        command = [sys.executable, "-c", SCRIPT, str(folder), str(out)]
-        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
-
-    alone = launch(tmp_path / "alone", tmp_path / "alone.npz")
-    assert alone.wait() == 0
-    for kills in range(2):
-        process = launch(tmp_path / "killed", tmp_path / "killed.npz")
-        process.stdout.readline()
-        while process.poll() is None and len(list((tmp_path / "killed").rglob("*.npz"))) <= kills:
-            pass
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert not (tmp_path / "killed.npz").exists()
-    assert launch(tmp_path / "killed", tmp_path / "killed.npz").wait() == 0
-    with np.load(tmp_path / "alone.npz") as one, np.load(tmp_path / "killed.npz") as two:
-        for name in one.files:
-            assert one[name].tobytes() == two[name].tobytes()
