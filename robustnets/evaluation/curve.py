@@ -1,0 +1,117 @@
+"""Robust accuracy over the radius, and the smallest perturbation known for each example."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from robustnets.attacks.balls import distances
+from robustnets.core.seeds import derive
+from robustnets.core.threat import ThreatModel
+from robustnets.evaluation.outcome import WorstCase
+from robustnets.stats.intervals import Interval, rate
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Nearest:
+    """The nearest adversarial example known for each of N examples.
+
+    Args:
+        x: float32 (N, H, W, C); the example itself where it is wrong as it stands, or none
+            is known.
+        distance: float64 (N,) in the norm of the threat; 0 where wrong as it stands, infinite
+            where none is known.
+    """
+
+    x: np.ndarray
+    distance: np.ndarray
+
+    def with_case(self, case: WorstCase, threat: ThreatModel) -> "Nearest":
+        """The same with what a result found, where that is nearer."""
+        far = np.where(case.broken_by >= 0, distances(case.clean, case.x)[threat.norm], np.inf)
+        # float32 may put an example that is on the edge of the ball a hair outside
+        edge = (far > threat.eps) & (far <= threat.eps * (1 + 1e-5) + 1e-6)
+        far = np.where(edge, threat.eps, far)
+        nearer = far < self.distance
+        x = self.x.copy()
+        x[nearer] = case.x[nearer]
+        return Nearest(x, np.where(nearer, far, self.distance))
+
+    def robust(self, eps: float) -> np.ndarray:
+        """bool (N,): no adversarial example within the radius is known."""
+        return self.distance > eps
+
+    @classmethod
+    def of(cls, case: WorstCase, threat: ThreatModel) -> "Nearest":
+        """What a single result found."""
+        start = cls(case.clean.copy(), np.where(case.right, np.inf, 0.0))
+        return start.with_case(case, threat)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Curve:
+    """Robust accuracy at E radii.
+
+    Args:
+        epsilons: float64 (E,), increasing, 0 first.
+        robust: bool (E, N), never rising along the radii.
+        attack: what was run at each radius.
+    """
+
+    epsilons: np.ndarray
+    robust: np.ndarray
+    attack: Any
+
+    @property
+    def rates(self) -> list[Interval]:
+        """The robust accuracy at each radius."""
+        return [rate(int(row.sum()), len(row)) for row in self.robust]
+
+
+def refine(
+    nearest: Nearest,
+    threat: ThreatModel,
+    radii: Sequence[float],
+    attack_at: Callable[[ThreatModel], Any],
+    attack_all: Callable[[Any, np.ndarray, int], WorstCase | None],
+    seed: int,
+    minimal: Any | None = None,
+) -> tuple[Nearest, Curve]:
+    """Look for nearer examples, and read the curve off what is known.
+
+    What succeeds at one radius succeeds at every larger one, so that the curve never rises.
+
+    Args:
+        nearest: what is known so far.
+        threat: norm and radius of the evaluation.
+        radii: of the curve, as shares of eps.
+        attack_at: threat -> the attack at one radius.
+        attack_all: (attack, row numbers, seed) -> what it makes of these examples, or None
+            where time has run out.
+        seed: of every draw.
+        minimal: an attack that looks for the smallest perturbation, or None.
+    """
+    if minimal is not None:
+        rows = np.flatnonzero(nearest.distance > 0)
+        nearest = _attacked(nearest, rows, minimal, attack_all, derive(seed, "minimal"))
+    grid = sorted(threat.eps * share for share in radii)
+    for eps in grid:
+        rows = np.flatnonzero(nearest.robust(eps))
+        attack = attack_at(replace(threat, eps=eps))
+        # at the radius of the evaluation the whole suite has been at work
+        if eps != threat.eps:
+            nearest = _attacked(nearest, rows, attack, attack_all, derive(seed, "curve", eps))
+    epsilons = np.array([0.0, *grid])
+    robust = np.stack([nearest.robust(eps) for eps in epsilons])
+    return nearest, Curve(epsilons, robust, attack_at(threat))
+
+
+def _attacked(nearest, rows, attack, attack_all, seed) -> Nearest:
+    case = attack_all(attack, rows, seed) if len(rows) else None
+    if case is None:
+        return nearest
+    found = Nearest(nearest.x[rows], nearest.distance[rows]).with_case(case, attack.threat)
+    x, distance = nearest.x.copy(), nearest.distance.copy()
+    x[rows], distance[rows] = found.x, found.distance
+    return Nearest(x, distance)
