@@ -299,6 +299,76 @@ def attack(
         out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
 
 
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A .keras or .h5 file.")],
+    examples: Annotated[
+        str, typer.Option("--data", help="A data set's name, or an .npz file with x and y.")
+    ],
+    norm: Annotated[str, typer.Option(help="linf, l2 or l1.")] = "linf",
+    eps: Annotated[
+        str, typer.Option(help="Radius in input units, such as 8/255; default: the data's usual.")
+    ] = "",
+    suite: Annotated[str, typer.Option(help="quick, standard or autoattack.")] = "standard",
+    n: Annotated[int, typer.Option("-n", "--n", min=1, help="Examples, by class.")] = 1000,
+    defense: Annotated[
+        str | None, typer.Option(help="package.Layer: a Keras layer to put in front.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Minutes such as 10m, or queries per example such as 2000.")
+    ] = None,
+    fail_under: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit with 1 below this robust accuracy.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    custom: Annotated[
+        list[str] | None, typer.Option(help="A module that registers the model's layers.")
+    ] = None,
+    data_dir: DataDir = None,
+    store: StoreDir = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the page, Records and JSON.")
+    ] = None,
+) -> None:
+    """Say how robust a model of your own is, and why to believe it. A killed run goes on."""
+    import sys
+
+    from robustnets.experiments import evaluate_model as work
+    from robustnets.experiments.evaluation_view import EvaluationView
+
+    try:
+        request = work.Request(model, examples, norm, eps, suite, n, seed, defense, budget)
+        out.print(request.plan, markup=False, highlight=False)
+        from robustnets.experiments.quiet import quiet_backend
+
+        with err.status("loading Keras"):
+            quiet_backend()
+            from robustnets.core.store import Store
+            from robustnets.experiments.attack_model import load_classifier
+        with EvaluationView(err) as view:
+            found = work.evaluate_model(
+                request,
+                lambda: load_classifier(model, custom or ()),
+                data_dir=str(data_dir) if data_dir else None,
+                store=Store(store),
+                command=["robustnets", *sys.argv[1:]],
+                progress=view.show,
+            )
+        page = found.page()
+        index = None if out_dir is None else found.save(out_dir)
+    except KeyboardInterrupt:
+        err.print("interrupted; what was finished is kept, the same command goes on from there")
+        raise typer.Exit(130) from None
+    except (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
+        _fail(problem)
+    _print(page)
+    if index is not None:
+        out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+    if fail_under is not None and found.robust_accuracy.estimate < fail_under:
+        err.print(f"robust accuracy {found.robust_accuracy.estimate:.3f} is below {fail_under:g}")
+        raise typer.Exit(1)
+
+
 def _print(page: Any) -> None:
     from robustnets.report.terminal import drawn
 

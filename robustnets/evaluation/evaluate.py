@@ -1,6 +1,7 @@
 """How robust is a model? One call, all attackers, one number with what stands behind it."""
 
 import inspect
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
 from robustnets.core.store import Store
 from robustnets.core.threat import ThreatModel
+from robustnets.engines import memory
 from robustnets.engines.checks import check
 from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.curve import Nearest, refine
@@ -264,8 +266,13 @@ class _Run:
         return self.suite.minimal(self.threat, self.subject.classifier.classes)
 
     def _worst(self, attacks, victim, source, rows, stage, seed) -> WorstCase:
+        size = self.batch_size
+        if size is None and len(rows) < len(self.y):
+            # few sizes, so that an attack compiled for one radius serves the next
+            least = min(memory.batch_size(attack, source) for attack in attacks)
+            size = min(least, 2 ** int(math.log2(len(rows))))
         case = worst_case(
-            attacks, victim, self.x[rows], self.y[rows], seed=seed, batch_size=self.batch_size,
+            attacks, victim, self.x[rows], self.y[rows], seed=seed, batch_size=size,
             source=None if source is victim else source,
             **({"evaluations": FRESH, "needed": FRESH // 2 + 1} if self.subject.stochastic else {}),
             fit=self.schedule.fit, time_budget=self.schedule.left,

@@ -104,7 +104,7 @@ class Schedule:
             self._spent += seconds - COMPILING
             self._pace = self._spent / self._passes
 
-    def fit(self, attack: Any, examples: int) -> Any | None:
+    def fit(self, attack: Any, examples: int) -> tuple[Any | None, float | None]:
         """The attack as large as time allows, all that is planned after it considered.
 
         One that asks for less than an equal share of the time that is left has it; the others
@@ -113,23 +113,26 @@ class Schedule:
         Args:
             attack: as planned.
             examples: that stand.
+
+        Returns:
+            The attack to run, or None to leave it out; and the seconds that it may take.
         """
         at = next((i for i, (a, _) in enumerate(self._planned) if a == attack), None)
         if at is not None:
             # what stood before it in the plan was not needed: nothing stood any more
             del self._planned[: at + 1]
         if self.seconds is None:
-            return attack
+            return attack, None
         own = self._cost(attack, examples)
         cost = own + sum(self._cost(a, n) for a, n in self._planned)
         free = self.left or 0.0
         allowed = max(free * own / cost, free / (1 + len(self._planned)))
         if own <= allowed:
-            return attack
+            return attack, 2 * allowed
         smaller, said = cut_down(attack, max(allowed - COMPILING, 0.0) / (own - COMPILING))
         if said:
             self.left_out.append(said)
-        return smaller
+        return smaller, 2 * allowed
 
     def _cost(self, attack: Any, examples: int) -> float:
         return units(attack) * examples * self._pace + COMPILING

@@ -37,7 +37,7 @@ def worst_case(
     source: Classifier | None = None,
     evaluations: int = 1,
     needed: int = 1,
-    fit: Callable[[Any, int], Any] | None = None,
+    fit: Callable[[Any, int], tuple[Any, float | None]] | None = None,
     time_budget: float | None = None,
     query_budget: int | None = None,
     folder: Path | None = None,
@@ -61,7 +61,8 @@ def worst_case(
             adversarial example decide whether it is one.
         needed: how many of them must be wrong.
         fit: called before each attack with (attack, examples that stand); gives the attack to
-            run in its place, such as one of fewer steps, or None to leave it out.
+            run in its place, such as one of fewer steps, or None to leave it out; and the
+            seconds that it may take, or None.
         time_budget: seconds; what is not done by then is left out, and `finished` says so.
         query_budget: forward passes for each example over all attacks.
         folder: where finished parts of an attack are kept; a run that was killed goes on
@@ -79,12 +80,14 @@ def worst_case(
     run = _Run(x, y, classifier, crafted_on, size, evaluations, needed, folder)
     models = (classifier.digest, *(() if source is None else (source.digest,)))
     run.key = digest(models, _fingerprint(x, y), seed, size, evaluations, needed)
-    run.deadline = None if time_budget is None else started + time_budget
+    end = None if time_budget is None else started + time_budget
     parts = []
     for number, wanted in enumerate(attacks):
         blocks = run.standing(BATCHES * size)
         total = sum(map(len, blocks))
-        attack = wanted if fit is None or total == 0 else fit(wanted, total)
+        attack, seconds = (wanted, None) if fit is None or total == 0 else fit(wanted, total)
+        limits = [end, None if seconds is None else time.perf_counter() + seconds]
+        run.deadline = min((limit for limit in limits if limit is not None), default=None)
         if attack is None:
             parts.append(Part(wanted))
             continue
@@ -97,7 +100,6 @@ def worst_case(
 
             def show(done, _, part=part, total=total, attack=attack, number=number):
                 if progress is not None:
-                    seconds = time.perf_counter() - started
                     at = part.attacked + done
                     pace = (part.seconds + 1e-9) / part.attacked if part.attacked else None
                     progress(
@@ -108,7 +110,7 @@ def worst_case(
                             at,
                             total,
                             run.robust(),
-                            seconds,
+                            time.perf_counter() - started,
                             pace and pace * (total - at),
                         )
                     )
@@ -132,7 +134,7 @@ class _Run:
     """What is known of each example so far."""
 
     key: str
-    deadline: float | None
+    deadline: float | None = None
 
     def __init__(self, x, y, classifier, source, size, evaluations, needed, folder):
         self.clean, self.y, self.classifier, self.size = x, y, classifier, size

@@ -3,7 +3,6 @@
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,14 @@ from robustnets.core.store import Store, write_atomically
 from robustnets.core.threat import ThreatModel
 from robustnets.evaluation.doubts import doubts
 from robustnets.evaluation.worst_case import Standing, WorstCase, worst_case
+from robustnets.experiments.arguments import limits, radius
 from robustnets.experiments.compare_engines import spec_of
 from robustnets.models import Classifier
 from robustnets.report.page import Page, Section, TableBlock, Text
 from robustnets.report.table import Percent, Seconds, Table, Word
 from robustnets.stats.intervals import rate
+
+__all__ = ["attack_model", "attacks_of", "limits", "line", "load_classifier", "page", "radius", "save"]
 
 
 def load_classifier(path: str | Path, custom: Sequence[str] = ()) -> Classifier:
@@ -56,36 +58,6 @@ def load_classifier(path: str | Path, custom: Sequence[str] = ()) -> Classifier:
             "--custom"
         ) from None
     return Classifier(model)
-
-
-def radius(text: str) -> float:
-    """A number, or a fraction such as "8/255".
-
-    Raises:
-        ValueError: for anything else.
-    """
-    try:
-        return float(Fraction(text.replace(" ", "")))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(
-            f"eps must be a number or a fraction such as 8/255, got {text!r}"
-        ) from None
-
-
-def limits(budget: str | None) -> dict[str, Any]:
-    """What a budget in words means for `worst_case`: minutes ("10m", "0.5m") or queries ("2000").
-
-    Raises:
-        ValueError: for anything else.
-    """
-    if budget is None:
-        return {}
-    try:
-        if budget.endswith("m"):
-            return {"time_budget": 60 * float(budget[:-1])}
-        return {"query_budget": int(budget)}
-    except ValueError:
-        raise ValueError(f"budget must be minutes such as 10m or queries, got {budget!r}") from None
 
 
 def line(moment: Standing) -> str:
@@ -204,7 +176,8 @@ def page(
 def _named(attack: Any) -> str:
     parts = [type(attack).__name__]
     if hasattr(attack, "loss"):
-        parts.append(attack.loss.replace("_", " "))
+        named = attack.loss if isinstance(attack.loss, str) else type(attack.loss).__name__
+        parts.append(named.replace("_", " "))
     if getattr(attack, "targets", None):
         parts.append(f"{attack.targets} targets")
     return ", ".join(parts)
