@@ -354,14 +354,13 @@ def evaluate(
                 command=["robustnets", *sys.argv[1:]],
                 progress=view.show,
             )
-        page = found.page()
         index = None if out_dir is None else found.save(out_dir)
     except KeyboardInterrupt:
         err.print("interrupted; what was finished is kept, the same command goes on from there")
         raise typer.Exit(130) from None
     except (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
         _fail(problem)
-    _print(page)
+    _print(found.summary())
     if index is not None:
         out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
     if fail_under is not None and found.robust_accuracy.estimate < fail_under:

@@ -13,6 +13,9 @@ from robustnets.evaluation.outcome import WorstCase
 from robustnets.stats.intervals import Interval, rate
 
 
+HALVINGS = 8  # of the way from a clean example to its adversarial one
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Nearest:
     """The nearest adversarial example known for each of N examples.
@@ -71,12 +74,14 @@ class Curve:
 
 def refine(
     nearest: Nearest,
+    clean: np.ndarray,
     threat: ThreatModel,
     radii: Sequence[float],
     attack_at: Callable[[ThreatModel], Any],
     attack_all: Callable[[Any, np.ndarray, int], WorstCase | None],
     seed: int,
     minimal: Any | None = None,
+    wrong: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
 ) -> tuple[Nearest, Curve]:
     """Look for nearer examples, and read the curve off what is known.
 
@@ -84,6 +89,7 @@ def refine(
 
     Args:
         nearest: what is known so far.
+        clean: float32 (N, H, W, C), the examples as they stand.
         threat: norm and radius of the evaluation.
         radii: of the curve, as shares of eps.
         attack_at: threat -> the attack at one radius.
@@ -91,10 +97,15 @@ def refine(
             where time has run out.
         seed: of every draw.
         minimal: an attack that looks for the smallest perturbation, or None.
+        wrong: (images float32 (M, H, W, C), row numbers) -> bool (M,), whether the model is
+            wrong about them; with it, examples are drawn back towards the clean ones. None for
+            a model whose answers change.
     """
     if minimal is not None:
         rows = np.flatnonzero(nearest.distance > 0)
         nearest = _attacked(nearest, rows, minimal, attack_all, derive(seed, "minimal"))
+    if wrong is not None:
+        nearest = drawn_back(nearest, clean, threat.norm, wrong)
     grid = sorted(threat.eps * share for share in radii)
     for eps in grid:
         rows = np.flatnonzero(nearest.robust(eps))
@@ -102,9 +113,44 @@ def refine(
         # at the radius of the evaluation the whole suite has been at work
         if eps != threat.eps:
             nearest = _attacked(nearest, rows, attack, attack_all, derive(seed, "curve", eps))
+            if wrong is not None:
+                nearest = drawn_back(nearest, clean, threat.norm, wrong)
     epsilons = np.array([0.0, *grid])
     robust = np.stack([nearest.robust(eps) for eps in epsilons])
     return nearest, Curve(epsilons, robust, attack_at(threat))
+
+
+def drawn_back(
+    nearest: Nearest,
+    clean: np.ndarray,
+    norm: str,
+    wrong: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Nearest:
+    """Halve the way back to the clean example, again and again, as long as the model is wrong.
+
+    Args:
+        nearest: what is known.
+        clean: float32 (N, H, W, C).
+        norm: of the distance.
+        wrong: as for `refine`.
+    """
+    rows = np.flatnonzero((nearest.distance > 0) & np.isfinite(nearest.distance))
+    if len(rows) == 0:
+        return nearest
+    start, way = clean[rows], nearest.x[rows] - clean[rows]
+    low, high = np.zeros(len(rows), np.float32), np.ones(len(rows), np.float32)
+    best = nearest.x[rows].copy()
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        moved = start + middle[:, None, None, None] * way
+        hit = wrong(moved, rows)
+        best[hit] = moved[hit]
+        low, high = np.where(hit, low, middle), np.where(hit, middle, high)
+    x, distance = nearest.x.copy(), nearest.distance.copy()
+    shorter = distances(start, best)[norm]
+    part = shorter < distance[rows]
+    x[rows[part]], distance[rows[part]] = best[part], shorter[part]
+    return Nearest(x, distance)
 
 
 def _attacked(nearest, rows, attack, attack_all, seed) -> Nearest:

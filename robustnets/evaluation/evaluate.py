@@ -238,9 +238,13 @@ class _Run:
         def attack_all(attack: Any, rows: np.ndarray, seed: int) -> WorstCase:
             return self._worst((attack,), self.subject.classifier, source, rows, "curve", seed)
 
+        def wrong(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            return self.subject.classifier.predict(images).argmax(axis=1) != self.y[rows]
+
         return refine(
-            Nearest.of(found, self.threat), self.threat, self.suite.radii, self._at, attack_all,
-            derive(self.seed, "curve"), self._minimal(),
+            Nearest.of(found, self.threat), self.x, self.threat, self.suite.radii, self._at,
+            attack_all, derive(self.seed, "curve"), self._minimal(),
+            None if self.subject.stochastic else wrong,
         )  # fmt: skip
 
     def convergence(self) -> Convergence:

@@ -154,6 +154,12 @@ class Evaluation:
 
         return page_of(self)
 
+    def summary(self) -> Page:
+        """The number, the attackers and the checks alone, for a terminal."""
+        from robustnets.evaluation.page import summary_of
+
+        return summary_of(self)
+
     def save(self, folder: str | Path) -> Path:
         """Write the page, Records, every example's outcome and `model_info.json`.
 

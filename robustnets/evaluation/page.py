@@ -43,6 +43,13 @@ def page_of(found: Evaluation) -> Page:
     return Page("evaluation", title, words.lead(found), tuple(sections), facts)
 
 
+def summary_of(found: Evaluation) -> Page:
+    """The number, the attackers and the checks."""
+    text, table, _ = _attackers(found)
+    sections = (Section("Attackers", (text, table)), Section("Checks", _checks(found)))
+    return Page("evaluation", words.title(found), words.lead(found), sections)
+
+
 def summary_html(found: Evaluation) -> str:
     """What a notebook shows: the number and the attackers."""
     table = tables.attackers(found)._repr_html_()
