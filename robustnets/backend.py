@@ -6,6 +6,8 @@ Everything else is written with `keras.ops`. The backend is Keras' own choice
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -305,3 +307,92 @@ def describe() -> dict[str, str]:
             else "cpu"
         )
     return {"backend": name(), name(): version, "keras": keras.__version__, "device": device}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A node of a TensorFlow graph: its first output's rank, or None, and who feeds it."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    rank: int | None
+
+
+class Signature:
+    """A function of a TensorFlow SavedModel; its variables stay as they were saved.
+
+    Attributes:
+        inputs, outputs: their names.
+        shape: of the first input, or None where it is not known.
+        input_dtype: of the first input.
+    """
+
+    def __init__(self, loaded: Any, function: Any):
+        takes = function.structured_input_signature[1]
+        self.inputs, self.outputs = tuple(takes), tuple(function.structured_outputs)
+        first = next(iter(takes.values()), None)
+        known = first is not None and first.shape.rank is not None
+        self.shape: tuple[int | None, ...] | None = tuple(first.shape) if known else None
+        self.input_dtype = "float32" if first is None else first.dtype.name
+        self._loaded = loaded  # variables live as long as this does
+        self._function = function
+
+    def call(self, x: Any) -> Any:
+        """Tensor (N, ...) -> the first output, a tensor; differentiable."""
+        return self._function(**{self.inputs[0]: x})[self.outputs[0]]
+
+    @functools.cached_property
+    def _frozen(self) -> Any:
+        from tensorflow.python.framework import convert_to_constants
+
+        freeze = convert_to_constants.convert_variables_to_constants_v2
+        return freeze(self._function, lower_control_flow=False)
+
+    @functools.cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """All nodes of the graph, functions inlined; none where that cannot be done."""
+        try:
+            nodes = self._frozen.graph.get_operations()
+        except Exception:  # more than two gigabytes, or nodes that TensorFlow does not inline
+            return ()
+        return tuple(
+            Operation(
+                node.name,
+                node.type,
+                tuple(tensor.op.name for tensor in node.inputs),
+                node.outputs[0].shape.rank if node.outputs else None,
+            )
+            for node in nodes
+        )
+
+    @property
+    def output(self) -> str:
+        """Name of the node that gives the first output."""
+        return self._frozen.outputs[0].op.name
+
+    def until(self, end: str) -> Callable[[Any], Any]:
+        """A function of the same input that gives the output of a node."""
+        import tensorflow as tf
+
+        graph = self._frozen.graph.as_graph_def()
+        whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+        return whole.prune(self._frozen.inputs[0].name, f"{end}:0")
+
+
+def saved_signatures(folder: Path) -> dict[str, Signature]:
+    """The signatures of a TensorFlow SavedModel, by name.
+
+    Raises:
+        RuntimeError: on another backend than TensorFlow.
+        Exception: whatever TensorFlow raises for a folder that it cannot read.
+    """
+    if name() != "tensorflow":
+        raise RuntimeError(
+            f"a SavedModel is read on the tensorflow backend of Keras, got {name()!r}; set "
+            "KERAS_BACKEND=tensorflow"
+        )
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder))
+    return {key: Signature(loaded, function) for key, function in loaded.signatures.items()}
