@@ -15,13 +15,15 @@ from robustnets.attacks import AutoAttack
 from robustnets.attacks.auto_attack import VERSIONS
 from robustnets.core.store import Store, write_atomically
 from robustnets.core.threat import ThreatModel
-from robustnets.evaluation.doubts import doubts
+from robustnets.evaluation.sanity import headline_holds, sanity_block
 from robustnets.evaluation.worst_case import Standing, WorstCase, worst_case
 from robustnets.experiments.compare_engines import spec_of
 from robustnets.models import Classifier
 from robustnets.report.page import Page, Section, TableBlock, Text
 from robustnets.report.table import Percent, Seconds, Table, Word
 from robustnets.stats.intervals import rate
+
+TONES = {"PASS": "good", "WARN": "warn", "FAIL": "bad"}
 
 
 def load_classifier(path: str | Path, custom: Sequence[str] = ()) -> Classifier:
@@ -151,14 +153,14 @@ def attack_model(
 def page(
     found: WorstCase, classifier: Classifier, title: str, notes: Sequence[str], seed: int
 ) -> Page:
-    """The result as a page: headline, the attacks in order, doubts."""
+    """The result as a page: headline, the attacks in order, the sanity block."""
     n = len(found.y)
     right, stand = (round(share * n) for share in (found.accuracy, found.robust_accuracy))
     robust = rate(stand, n)
-    checks = doubts(classifier, found)
-    sure = found.finished and not any(c.level == "WARN" for c in checks)
-    kind = "Robust accuracy" if sure else "Upper bound of the robust accuracy"
     threat = found.parts[0].attack.threat
+    checks = sanity_block(classifier, found.clean, found.y, found, threat=threat, seed=seed)
+    sure = headline_holds(checks)
+    kind = "Robust accuracy" if sure else "Upper bound of the robust accuracy"
     rows, standing = [], right
     for part in found.parts:
         standing -= part.broke
@@ -179,10 +181,7 @@ def page(
     steps = Table(columns, tuple(rows), "Each attack runs on what the ones before it left.")
     checked = Table(
         ("check", "result", "found", "what to do"),
-        tuple(
-            (c.name, Word(c.level, "good" if c.level == "PASS" else "bad"), c.number, c.remedy)
-            for c in checks
-        ),
+        tuple((c.name, Word(c.level, TONES.get(c.level, "")), c.number, c.remedy) for c in checks),
         "What would make this number too high.",
     )
     lead = (
@@ -197,7 +196,7 @@ def page(
     if notes:
         blocks += (Text("\n".join(f"- {note}" for note in notes)),)
     facts = {"seed": seed, "model": classifier.digest, **backend.describe()}
-    sections = (Section("Attacks", blocks), Section("Doubts", (TableBlock(checked, "doubts"),)))
+    sections = (Section("Attacks", blocks), Section("Sanity", (TableBlock(checked, "sanity"),)))
     return Page("attack", title, lead, sections, facts)
 
 
