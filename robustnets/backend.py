@@ -4,8 +4,9 @@ Everything else is written with `keras.ops`. The backend is Keras' own choice
 (`KERAS_BACKEND`, TensorFlow unless told otherwise).
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,12 @@ def compiled(function: Callable[..., Any], xla: bool = False) -> Callable[..., A
     if name() == "jax":
         import jax
 
-        return jax.jit(function)
+        def stateless(*arguments):
+            # what the model would update, such as random seeds, cannot leave a compiled function
+            with keras.StatelessScope():
+                return function(*arguments)
+
+        return jax.jit(stateless)
     import tensorflow as tf
 
     return tf.function(function, jit_compile=xla, autograph=False, reduce_retracing=False)
@@ -235,6 +241,20 @@ def _jax_epoch(model, optimizer, loss, xla):
         return float(mean)
 
     return epoch
+
+
+@contextlib.contextmanager
+def double_precision() -> Iterator[None]:
+    """Keep float64 as it is, which JAX otherwise rounds to float32."""
+    if name() == "jax":
+        import jax.experimental
+
+        # moved between releases
+        enable = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+        with enable(True):
+            yield
+    else:
+        yield
 
 
 def on_accelerator() -> bool:

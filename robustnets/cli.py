@@ -30,6 +30,19 @@ StoreDir = Annotated[
     Path | None,
     typer.Option("--store", help="Folder of everything computed.  [env: ROBUSTNETS_HOME]"),
 ]
+ModelSource = Annotated[
+    str,
+    typer.Argument(help="A .keras or .h5 file, the folder of a SavedModel, or module:function."),
+]
+Custom = Annotated[
+    list[str] | None, typer.Option(help="A module that holds the model's own layers; repeatable.")
+]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Let a model run code of its own: Lambda, SavedModel.")
+]
+LogitsLayer = Annotated[
+    str | None, typer.Option("--logits", help="The layer whose output are the logits.")
+]
 Chapters = Annotated[list[str], typer.Argument(help=f"One or more of: {', '.join(CHAPTERS)}.")]
 
 
@@ -230,7 +243,7 @@ def data(
 
 @app.command()
 def attack(
-    model: Annotated[Path, typer.Argument(help="A .keras or .h5 file.")],
+    model: ModelSource,
     examples: Annotated[
         str, typer.Option("--data", help="A data set's name, or an .npz file with x and y.")
     ],
@@ -249,9 +262,9 @@ def attack(
         int, typer.Option(help="Fresh evaluations of a success, for a model that draws.")
     ] = 1,
     needed: Annotated[int, typer.Option(help="How many of them must be wrong.")] = 1,
-    custom: Annotated[
-        list[str] | None, typer.Option(help="A module that registers the model's layers.")
-    ] = None,
+    custom: Custom = None,
+    trust: Trust = False,
+    logits: LogitsLayer = None,
     data_dir: DataDir = None,
     store: StoreDir = None,
     out_dir: Annotated[
@@ -267,11 +280,12 @@ def attack(
         from robustnets.core.store import Store
         from robustnets.core.threat import ThreatModel
         from robustnets.experiments import attack_model as work
+        from robustnets.models.load import load_classifier
         from robustnets.report.page import write_page
 
     try:
         radius, limits = work.radius(eps), work.limits(budget)
-        classifier = work.load_classifier(model, custom or ())
+        classifier = load_classifier(model, custom or (), trust, logits)
         split = sets.load_examples(examples, data_dir)
         threat = ThreatModel(norm, radius)
         attacks, notes = work.attacks_of(name, threat, classifier.classes, version)
@@ -281,7 +295,7 @@ def attack(
                 split.x[:n],
                 split.y[:n],
                 attacks,
-                title=f"{name} on {model.name}",
+                title=f"{name} on {Path(model).name}",
                 notes=notes,
                 seed=seed,
                 evaluations=evaluations,
@@ -301,7 +315,7 @@ def attack(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A .keras or .h5 file.")],
+    model: ModelSource,
     examples: Annotated[
         str, typer.Option("--data", help="A data set's name, or an .npz file with x and y.")
     ],
@@ -321,9 +335,9 @@ def evaluate(
         float | None, typer.Option(min=0, max=1, help="Exit with 1 below this robust accuracy.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
-    custom: Annotated[
-        list[str] | None, typer.Option(help="A module that registers the model's layers.")
-    ] = None,
+    custom: Custom = None,
+    trust: Trust = False,
+    logits: LogitsLayer = None,
     data_dir: DataDir = None,
     store: StoreDir = None,
     out_dir: Annotated[
@@ -344,11 +358,11 @@ def evaluate(
         with err.status("loading Keras"):
             quiet_backend()
             from robustnets.core.store import Store
-            from robustnets.experiments.attack_model import load_classifier
+            from robustnets.models.load import load_classifier
         with EvaluationView(err) as view:
             found = work.evaluate_model(
                 request,
-                lambda: load_classifier(model, custom or ()),
+                lambda: load_classifier(model, custom or (), trust, logits),
                 data_dir=str(data_dir) if data_dir else None,
                 store=Store(store),
                 command=["robustnets", *sys.argv[1:]],

@@ -23,6 +23,7 @@ from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.curve import Nearest, refine
 from robustnets.evaluation.evaluation import Attacker, Convergence, Evaluation
 from robustnets.evaluation.outcome import Standing, WorstCase, combined
+from robustnets.evaluation.sanity import Check
 from robustnets.evaluation.schedule import Schedule, pace_of
 from robustnets.evaluation.subject import Declared, Subject, subject_of
 from robustnets.evaluation.suites import Suite, suite_of
@@ -130,8 +131,7 @@ def evaluate(
     found = combined([a.case for a in carried if a.row.counts])
     nearest, curve = run.curve(found)
     convergence = run.convergence() if subject.stochastic else None
-    run.show("checks", None)
-    checks = verdict.checks_of(subject, x, y, found, threat, seed)
+    checks = run.checks(found, carried)
     known = threats.recipe(subject)
     left_out = tuple(run.schedule.left_out)
     return Evaluation(
@@ -259,6 +259,24 @@ class _Run:
             )
             robust.append(case.robust)
         return Convergence(self.suite.convergence, np.stack(robust), attack)
+
+    def checks(self, found: WorstCase, carried: Sequence[Attacker]) -> tuple[Check, ...]:
+        """The sanity block, and whether knowing the defense helps."""
+
+        def show(name: str, number: int, of: int) -> None:
+            seconds = time.perf_counter() - self.schedule.started
+            standing = int(found.robust.sum())
+            self.show("checks", Standing(name, 0, 1, number, of, standing, seconds, None))
+
+        checks = verdict.checks_of(
+            self.subject, self.suite, self.x, self.y, found, threat=self.threat, seed=self.seed,
+            progress=show,
+        )  # fmt: skip
+        by = {k: [a.case for a in carried if a.row.knowledge == k] for k in threats.KNOWLEDGE}
+        if by[threats.GRAY]:
+            through = by[threats.WHITE] + by[threats.ADAPTIVE]
+            checks += (verdict.informed(by[threats.GRAY][0], through),)
+        return checks
 
     def _at(self, threat: ThreatModel) -> Any:
         return threats.strongest(self.subject, self.suite, self.suite.curve(threat))[0]

@@ -10,6 +10,7 @@ import numpy as np
 from robustnets.core.threat import ThreatModel
 from robustnets.evaluation.curve import Curve, Nearest
 from robustnets.evaluation.outcome import WorstCase, combined
+from robustnets.evaluation.sanity import Check
 from robustnets.evaluation.subject import Subject
 from robustnets.evaluation.threats import UNDEFENDED, Row
 from robustnets.report.page import Page
@@ -88,7 +89,7 @@ class Evaluation:
     predicted: np.ndarray
     curve: Curve
     convergence: Convergence | None
-    checks: tuple[Any, ...]
+    checks: tuple[Check, ...]
     recipe: str
     upper_bound: tuple[str, ...]
     left_out: tuple[str, ...]

@@ -32,6 +32,7 @@ class Suite:
         draws: for a model that draws at random, how many passes a gradient averages.
         convergence: the numbers of draws at which an average is tried out.
         surrogate: whether a surrogate is trained where there is something to train it on.
+        checked: examples that the attacks of the sanity block are run on.
     """
 
     gradient: Callable[[ThreatModel, int], tuple[Any, ...]]
@@ -43,6 +44,7 @@ class Suite:
     draws: int = DRAWS
     convergence: tuple[int, ...] = (1, 5, 10, 20)
     surrogate: bool = True
+    checked: int = 128
 
 
 def _quick_gradient(threat: ThreatModel, classes: int) -> tuple[Any, ...]:
@@ -94,6 +96,7 @@ SUITES: dict[str, Suite] = {
         draws=10,
         convergence=(1, 3, 10),
         surrogate=False,
+        checked=64,
     ),
     "standard": Suite(
         gradient=_standard_gradient,

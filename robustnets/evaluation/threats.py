@@ -14,9 +14,8 @@ from robustnets.evaluation.subject import Subject, _loss_name
 from robustnets.evaluation.suites import Suite, averaged, with_loss
 from robustnets.models.classifier import Classifier
 
-UNDEFENDED, GRAY, WHITE, ADAPTIVE, BLACK = (
-    "no defense", "gray-box", "white-box", "adaptive", "black-box",
-)  # fmt: skip
+KNOWLEDGE = ("no defense", "gray-box", "white-box", "adaptive", "black-box")
+UNDEFENDED, GRAY, WHITE, ADAPTIVE, BLACK = KNOWLEDGE
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,7 +23,7 @@ class Row:
     """One attacker.
 
     Args:
-        knowledge: one of the five words above.
+        knowledge: one of `KNOWLEDGE`.
         how: what this attacker does, a phrase.
         attacks: in order, each on what the ones before it left.
         victim: who must be wrong.
