@@ -18,6 +18,7 @@ from robustnets.core.seeds import derive
 from robustnets.core.spec import digest, to_dict
 from robustnets.core.store import write_atomically
 from robustnets.engines import memory
+from robustnets.engines.checks import check_examples
 from robustnets.models.classifier import Classifier
 
 ROBUST, WRONG = -1, -2  # instead of the number of the attack that broke an example
@@ -154,6 +155,7 @@ def worst_case(
         ValueError: for no attack, targeted attacks, or bad arguments.
     """
     _check(attacks, evaluations, needed)
+    check_examples(classifier, x, y, attacks[0].threat.low, attacks[0].threat.high)
     started = time.perf_counter()
     y = np.asarray(y, np.int64)
     size = min(batch_size or min(memory.batch_size(a, classifier) for a in attacks), len(x))

@@ -1,13 +1,10 @@
 """`robustnets attack`: a model file, some examples, and the worst that attacks make of them."""
 
-import importlib
-import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from robustnets import backend
@@ -22,40 +19,6 @@ from robustnets.models import Classifier
 from robustnets.report.page import Page, Section, TableBlock, Text
 from robustnets.report.table import Percent, Seconds, Table, Word
 from robustnets.stats.intervals import rate
-
-
-def load_classifier(path: str | Path, custom: Sequence[str] = ()) -> Classifier:
-    """Read a Keras model from a file.
-
-    Args:
-        path: a `.keras` or `.h5` file.
-        custom: names of modules to import first, which register the model's own layers; the
-            working directory is searched too.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read, or is no classifier of images.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    import robustnets.layers  # noqa: F401  registers them
-
-    for name in custom:
-        try:
-            importlib.import_module(name)
-        except ImportError as problem:
-            raise ValueError(f"cannot import {name!r}: {problem}") from None
-    try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as problem:
-        raise ValueError(
-            f"cannot read {path}: {problem}; name the module that registers its layers with "
-            "--custom"
-        ) from None
-    return Classifier(model)
 
 
 def radius(text: str) -> float:
