@@ -352,9 +352,11 @@ class Signature:
         takes = function.structured_input_signature[1]
         self.inputs, self.outputs = tuple(takes), tuple(function.structured_outputs)
         first = next(iter(takes.values()), None)
-        known = first is not None and first.shape.rank is not None
-        self.shape: tuple[int | None, ...] | None = tuple(first.shape) if known else None
-        self.input_dtype = "float32" if first is None else first.dtype.name
+        self.shape: tuple[int | None, ...] | None = None
+        self.input_dtype = "float32"
+        if first is not None:
+            self.input_dtype = first.dtype.name
+            self.shape = None if first.shape.rank is None else tuple(first.shape)
         self._loaded = loaded  # variables live as long as this does
         self._function = function
 

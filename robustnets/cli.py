@@ -1,7 +1,10 @@
 """The command line: parses and delegates, nothing else."""
 
+import contextlib
 import difflib
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -32,16 +35,19 @@ StoreDir = Annotated[
 ]
 ModelSource = Annotated[
     str,
-    typer.Argument(help="A .keras or .h5 file, the folder of a SavedModel, or module:function."),
+    typer.Argument(help="A .keras or .h5 file, a SavedModel's folder, or module:function."),
 ]
 Custom = Annotated[
-    list[str] | None, typer.Option(help="A module that holds the model's own layers; repeatable.")
+    list[str] | None,
+    typer.Option(help="A module that holds the model's own layers; repeatable."),
 ]
 Trust = Annotated[
-    bool, typer.Option("--trust", help="Let a model run code of its own: Lambda, SavedModel.")
+    bool,
+    typer.Option("--trust", help="Let a model run code of its own: Lambda layers, a SavedModel."),
 ]
-LogitsLayer = Annotated[
-    str | None, typer.Option("--logits", help="The layer whose output are the logits.")
+Logits = Annotated[
+    str | None,
+    typer.Option(metavar="LAYER", help="The layer whose output are the logits; default: found."),
 ]
 Chapters = Annotated[list[str], typer.Argument(help=f"One or more of: {', '.join(CHAPTERS)}.")]
 
@@ -102,6 +108,20 @@ def run(
     seeds: Annotated[int | None, typer.Option(min=1, help="Training seeds.")] = None,
     store: StoreDir = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Worker processes.")] = 1,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            help="dask or ray: the cluster at DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or one of -j "
+            "processes here."
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART/PARTS",
+            help="Only that part of the Cells, such as 2/8; a run without it writes the page.",
+        ),
+    ] = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="Folder for pages; default: in the store.")
     ] = None,
@@ -119,7 +139,16 @@ def run(
     _one_of("engine", engine, ENGINES)
     from robustnets.core.store import default_root
     from robustnets.experiments import runner
+    from robustnets.experiments.shard import Shard
+    from robustnets.experiments.workers import check_workers
 
+    try:
+        check_workers(jobs, workers)
+        part = Shard.of_text(shard) if shard is not None else None
+    except (ValueError, ModuleNotFoundError) as problem:
+        _fail(problem)
+    if part is not None and out_dir is not None:
+        _fail("a shard writes no page; give --out to the run without --shard")
     root = store or default_root()
     settings = runner.Settings(
         str(root),
@@ -136,8 +165,12 @@ def run(
     folder = out_dir or root / "reports" / f"{scale}-{dataset_label(dataset)}"
     try:
         for slug in chapters:
-            _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dry_run)
-        if not dry_run:
+            _run_chapter(
+                slug, scale, dataset, seeds, engine, settings, jobs, workers, part, folder, dry_run
+            )
+        if part is not None and not dry_run:
+            out.print(f"shard {shard} is done; a run without --shard writes the page")
+        elif not dry_run:
             from robustnets.chapters.write import write_chapters
 
             with err.status("writing pages"):
@@ -155,13 +188,17 @@ def dataset_label(dataset: str | None) -> str:
     return Path(dataset).stem if dataset else "default"
 
 
-def _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dry_run) -> None:
+def _run_chapter(
+    slug, scale, dataset, seeds, engine, settings, jobs, workers, part, folder, dry_run
+) -> None:
     from robustnets.chapters import chapter
     from robustnets.experiments import runner
     from robustnets.experiments.live import Live
     from robustnets.experiments.publish import publish
 
     cells = chapter(slug).cells(scale, dataset, seeds, engine)
+    if part is not None:
+        cells = part.take(cells)
     planned = runner.plan(cells, settings)
     stored = sum(p.stored for p in planned)
     out.print(f"{slug}: {len(planned)} Cells, {stored} stored", highlight=False)
@@ -175,7 +212,9 @@ def _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dr
             )
         return
     with Live(err, slug) as live:
-        records = runner.run(cells, settings, jobs, live.show)
+        records = runner.run(cells, settings, jobs, live.show, workers)
+    if part is not None:
+        return
     options = [f"--scale {scale}"]
     options += [f"--dataset {dataset}"] if dataset else []
     options += [f"--seeds {seeds}"] if seeds else []
@@ -264,7 +303,7 @@ def attack(
     needed: Annotated[int, typer.Option(help="How many of them must be wrong.")] = 1,
     custom: Custom = None,
     trust: Trust = False,
-    logits: LogitsLayer = None,
+    logits: Logits = None,
     data_dir: DataDir = None,
     store: StoreDir = None,
     out_dir: Annotated[
@@ -276,24 +315,25 @@ def attack(
 
     with err.status("loading Keras"):
         quiet_backend()
-        from robustnets import data as sets
         from robustnets.core.store import Store
         from robustnets.core.threat import ThreatModel
         from robustnets.experiments import attack_model as work
+        from robustnets.experiments.examples import examples_for
         from robustnets.models.load import load_classifier
         from robustnets.report.page import write_page
 
     try:
         radius, limits = work.radius(eps), work.limits(budget)
-        classifier = load_classifier(model, custom or (), trust, logits)
-        split = sets.load_examples(examples, data_dir)
+        with _noted():
+            classifier = load_classifier(model, custom or (), trust, logits)
+        found_examples = examples_for(classifier, examples, data_dir, n)
         threat = ThreatModel(norm, radius)
         attacks, notes = work.attacks_of(name, threat, classifier.classes, version)
         with err.status("attacking") as status:
             page, found = work.attack_model(
                 classifier,
-                split.x[:n],
-                split.y[:n],
+                found_examples.x,
+                found_examples.y,
                 attacks,
                 title=f"{name} on {Path(model).name}",
                 notes=notes,
@@ -304,7 +344,7 @@ def attack(
                 progress=lambda moment: status.update(work.line(moment)),
                 **limits,
             )
-    except (ValueError, TypeError, FileNotFoundError, FloatingPointError) as problem:
+    except (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
         _fail(problem)
     _print(page)
     if out_dir is not None:
@@ -337,7 +377,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
     custom: Custom = None,
     trust: Trust = False,
-    logits: LogitsLayer = None,
+    logits: Logits = None,
     data_dir: DataDir = None,
     store: StoreDir = None,
     out_dir: Annotated[
@@ -359,7 +399,7 @@ def evaluate(
             quiet_backend()
             from robustnets.core.store import Store
             from robustnets.models.load import load_classifier
-        with EvaluationView(err) as view:
+        with _noted(), EvaluationView(err) as view:
             found = work.evaluate_model(
                 request,
                 lambda: load_classifier(model, custom or (), trust, logits),
@@ -382,6 +422,17 @@ def evaluate(
         raise typer.Exit(1)
 
 
+@contextlib.contextmanager
+def _noted() -> Iterator[None]:
+    """What Python would warn of becomes a note of one line."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in said:
+        if issubclass(warning.category, UserWarning):
+            err.print(f"note: {warning.message}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _print(page: Any) -> None:
     from robustnets.report.terminal import drawn
 
@@ -401,7 +452,10 @@ def compare_engines(
         typer.Argument(help="Its name: fgsm, pgd, deepfool, carlini-wagner, hop-skip-jump, …"),
     ],
     dataset: Annotated[str, typer.Option(help="A data set's name or .npz file.")] = "digits",
-    model: Annotated[str, typer.Option(help="The network, trained if need be.")] = "fc-100-100-10",
+    model: Annotated[
+        str,
+        typer.Option(help="A network by name, trained if need be, or a model as for attack."),
+    ] = "fc-100-100-10",
     norm: Annotated[
         str | None, typer.Option(help="linf, l2, l1 or l0; default: one that the attack has.")
     ] = None,
@@ -415,6 +469,9 @@ def compare_engines(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the attack; repeatable."),
     ] = None,
+    custom: Custom = None,
+    trust: Trust = False,
+    logits: Logits = None,
     data_dir: DataDir = None,
     store: StoreDir = None,
     out_dir: Annotated[
@@ -432,11 +489,14 @@ def compare_engines(
 
     try:
         spec = comparison.spec_of(attack, norm, eps, settings or ())
-        with err.status("training") as status:
+        with err.status("training") as status, _noted():
             page = comparison.compare(
                 spec,
                 dataset=dataset,
                 model=model,
+                custom=custom or (),
+                trust=trust,
+                logits=logits,
                 n=n,
                 seed=seed,
                 store=Store(store),

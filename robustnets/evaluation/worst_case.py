@@ -18,6 +18,7 @@ from robustnets.core.seeds import derive
 from robustnets.core.spec import digest, to_dict
 from robustnets.core.store import write_atomically
 from robustnets.engines import memory
+from robustnets.engines.checks import check_examples
 from robustnets.evaluation.outcome import ROBUST, WRONG, Part, Standing, WorstCase
 from robustnets.models.classifier import Classifier
 
@@ -73,6 +74,7 @@ def worst_case(
         ValueError: for no attack, targeted attacks, or bad arguments.
     """
     _check(attacks, evaluations, needed)
+    check_examples(classifier, x, y, attacks[0].threat.low, attacks[0].threat.high)
     started = time.perf_counter()
     y = np.asarray(y, np.int64)
     crafted_on = source or classifier

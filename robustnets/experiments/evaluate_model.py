@@ -112,12 +112,14 @@ def evaluate_model(
     """
     from robustnets.evaluation import evaluate
     from robustnets.evaluation.suites import SUITES as SPECS
+    from robustnets.experiments.examples import examples_for
 
     classifier = load()
-    test, train, names = examples_of(request.data, data_dir)
+    test = examples_for(classifier, request.data, data_dir)
     rows = chosen(test.y, request.n)
     x, y = test.x[rows], test.y[rows]
     refuse_another_scale(classifier, x, y)
+    trained = SPECS[request.suite].surrogate
     name = Path(request.model).name
     return evaluate(
         classifier,
@@ -128,8 +130,8 @@ def evaluate_model(
         suite=request.suite,
         seed=request.seed,
         defense=None if request.defense is None else layer_of(request.defense),
-        surrogate=train if SPECS[request.suite].surrogate else None,
-        class_names=names if names is not None and len(names) == classifier.classes else None,
+        surrogate=training_split(request.data, data_dir) if trained else None,
+        class_names=test.class_names,
         store=store,
         progress=progress,
         about={
@@ -144,21 +146,14 @@ def evaluate_model(
     )  # fmt: skip
 
 
-def examples_of(
-    name: str, data_dir: str | None
-) -> "tuple[Split, Split | None, tuple[str, ...] | None]":
-    """The test split, and the training split and the names of the classes where there are any."""
+def training_split(name: str, data_dir: str | None) -> "Split | None":
+    """What a surrogate can be trained on: None for a file of x and y alone."""
     from robustnets import data
 
-    if name not in data.DATASETS:
-        test = data.load_examples(name, data_dir)
-        try:
-            whole = data.load(name, data_dir)
-        except ValueError:  # a file of x and y alone
-            return test, None, None
-    else:
-        whole = data.load(name, data_dir)
-    return whole.test, whole.train, whole.class_names
+    try:
+        return data.load(name, data_dir).train
+    except ValueError:
+        return None
 
 
 def chosen(y: np.ndarray, n: int) -> np.ndarray:
@@ -184,8 +179,6 @@ def refuse_another_scale(classifier: Any, x: np.ndarray, y: np.ndarray) -> None:
     Raises:
         ValueError: saying what to do.
     """
-    if x.shape[1:] != classifier.image_shape:
-        return  # said by the evaluation, with both shapes
     some = slice(0, 500)
     given = float((classifier.predict(x[some]).argmax(axis=1) == y[some]).mean())
     if given > 0.5:

@@ -27,7 +27,7 @@ def as_functional(model: keras.Model) -> keras.Model:
             return model
         return keras.Model(inputs[0], outputs[0], name=model.name)
     shape = (model.get_build_config() or {}).get("input_shape") if model.built else None
-    if not _is_shape(shape):
+    if shape is None or not all(d is None or isinstance(d, int) for d in shape):
         raise ValueError(
             f"{model.name} does not know the shape of its input; call it once on a batch of "
             "images before it is saved or returned"
@@ -35,10 +35,6 @@ def as_functional(model: keras.Model) -> keras.Model:
     # a fixed name, not Keras' running number: it is part of a model's digest
     images = keras.Input(tuple(shape[1:]), name="images")
     return keras.Model(images, _written_down(model, images), name=model.name)
-
-
-def _is_shape(shape: Any) -> bool:
-    return isinstance(shape, list | tuple) and all(d is None or isinstance(d, int) for d in shape)
 
 
 def _written_down(model: keras.Model, images: Any) -> Any:

@@ -23,6 +23,7 @@ from robustnets.models.saved_model import is_saved_model, load_saved_model, one_
 SUFFIXES = (".keras", ".h5", ".hdf5")
 # What Keras' safe mode would run: code in the file, or another program beside it
 _UNSAFE = ("Lambda", "__lambda__", "TFSMLayer")
+_UNKNOWN = re.compile(r"Could not locate (?:class|function) '([^']+)'|Unknown layer: '?(\w+)")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _DAMAGED = "is damaged or no Keras model; save it again with model.save"
 _LOOK = 16  # images on which a model is tried
@@ -33,9 +34,7 @@ def is_source(text: str) -> bool:
     return Path(text).suffix in SUFFIXES or ":" in text or Path(text).exists()
 
 
-def load_model(
-    source: str | Path, custom: Sequence[str] = (), trust: bool = False
-) -> keras.Model:
+def load_model(source: str | Path, custom: Sequence[str] = (), trust: bool = False) -> keras.Model:
     """Read a Keras model.
 
     Args:
@@ -106,43 +105,39 @@ def load_classifier(
         ValueError: as for `load_model`; for a model that is no classifier of images; where
             the logits cannot be found, or those named are not the model's.
     """
-    model = as_functional(load_model(source, custom, trust))
-    classifier = Classifier(model if logits is None else at_layer(model, logits))
-    _try(model, classifier, logits)
+    loaded = load_model(source, custom, trust)
+    try:
+        model = as_functional(loaded)
+        classifier = Classifier(model if logits is None else at_layer(model, logits))
+        _try(model, classifier, logits)
+    except ValueError as problem:
+        raise ValueError(f"{source}: {problem}") from problem
     return classifier
 
 
 def _try(model: keras.Model, classifier: Classifier, logits: str | None) -> None:
     """Run both on a few random images and compare."""
-    if len(model.outputs) != 1:
-        return  # the layer that was named is all that is looked at
     x = np.random.default_rng(0).uniform(0, 1, (_LOOK, *classifier.image_shape))
     images = ops.convert_to_tensor(x.astype(np.float32))
-    given, again, found = (
-        ops.convert_to_numpy(run(images))
-        for run in (
-            lambda x: model(x, training=False),
-            lambda x: model(x, training=False),
-            classifier.logits,
-        )
+    found = ops.convert_to_numpy(classifier.logits(images))
+    here = model.name if logits is None else f"layer {logits!r} of {model.name}"
+    remedy = (
+        "name the layer whose output are the logits with --logits (logits=), of "
+        f"{layer_names(model)}; or save the model without its softmax"
     )
-    named = "" if logits is None else f" at layer {logits!r}"
-    if not (np.isfinite(given).all() and np.isfinite(found).all()):
+    if not np.isfinite(found).all():
         raise ValueError(
-            f"{model.name}{named} gives NaN or infinite values for images in [0, 1]; check its "
-            "weights and its preprocessing"
+            f"{here} gives NaN or infinite values for images in [0, 1]; check its weights and its "
+            "preprocessing"
         )
     if _are_probabilities(found):
-        raise ValueError(
-            f"outputs of {model.name}{named} are probabilities, and no softmax was found to take "
-            "off; name the layer whose output are the logits with --logits (logits=), of "
-            f"{layer_names(model)}"
-        )
+        raise ValueError(f"{here} gives probabilities, and no softmax was found there; {remedy}")
+    if len(model.outputs) != 1:
+        return  # the layer that was named is all that there is to look at
+    given, again = (ops.convert_to_numpy(model(images, training=False)) for _ in range(2))
     if given.shape != found.shape:
         raise ValueError(
-            f"{model.name}{named} has {found.shape[1]} outputs, but the model has "
-            f"{given.shape[-1]}; name the layer whose output are the logits, of "
-            f"{layer_names(model)}"
+            f"{here} gives {found.shape[1]} values and the model {given.shape[-1]}; {remedy}"
         )
     if not np.allclose(given, again, rtol=0, atol=1e-5):
         return  # it draws at random: nothing can be compared
@@ -152,10 +147,7 @@ def _try(model: keras.Model, classifier: Classifier, logits: str | None) -> None
     else:
         same = bool((given.argmax(axis=1) == found.argmax(axis=1)).all())
     if not same:
-        raise ValueError(
-            f"{model.name}{named} gives other classes than the model itself; name the layer "
-            f"whose output are the logits with --logits (logits=), of {layer_names(model)}"
-        )
+        raise ValueError(f"{here} gives other classes than the whole model; {remedy}")
 
 
 def _are_probabilities(outputs: np.ndarray) -> bool:
@@ -203,9 +195,7 @@ def _from_function(module: str, name: str) -> keras.Model:
             f"{module}:{name} failed with {type(problem).__name__}: {one_line(problem)}"
         ) from problem
     if not isinstance(model, keras.Model):
-        raise ValueError(
-            f"{module}:{name} must return a keras.Model, got {type(model).__name__}"
-        )
+        raise ValueError(f"{module}:{name} must return a keras.Model, got {type(model).__name__}")
     return model
 
 
@@ -230,7 +220,9 @@ def _from_file(
             raise ValueError(f"{path} {_DAMAGED}") from problem
         if "safe_mode=False" in said:
             raise ValueError(refusal) from problem
-        unknown = re.search(r"Could not locate (?:class|function) '([^']+)'|Unknown layer: '?(\w+)", said)
+        unknown = re.search(
+            r"Could not locate (?:class|function) '([^']+)'|Unknown layer: '?(\w+)", said
+        )
         if unknown:
             missing = unknown.group(1) or unknown.group(2)
             tried = f" (not in {', '.join(custom)})" if custom else ""

@@ -1,6 +1,7 @@
 """A TensorFlow SavedModel as a Keras model; its gradients flow. TensorFlow backend only."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from keras import ops
 from robustnets import backend
 
 DEFAULT = "serving_default"
+# Kinds of operations that carry values around and compute none
+_CARRIES = re.compile("Identity|ReadVariable|Const|Call|Placeholder|NoOp")
 
 
 class SavedProgram(keras.layers.Layer):
@@ -42,8 +45,12 @@ class SavedProgram(keras.layers.Layer):
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """Names of the operations of its graph that give one row for each image."""
-        return tuple(op.name for op in self.signature.operations if op.rank == 2)
+        """Names of the operations of its graph that may give the logits."""
+        return tuple(
+            op.name
+            for op in self.signature.operations
+            if op.rank == 2 and not _CARRIES.search(op.kind)
+        )
 
     def until(self, name: str) -> "SavedProgram":
         """The same program up to the output of an operation."""
@@ -130,7 +137,7 @@ def _chosen(folder: Path, signatures: Mapping[str, Any], name: str | None) -> st
         return DEFAULT
     if len(signatures) > 1:
         raise ValueError(
-            f"{folder} has several signatures, {known}; name one as {folder}:{next(iter(signatures))}"
+            f"{folder} has several signatures, {known}; name one of them as {folder}:NAME"
         )
     return next(iter(signatures))
 
