@@ -12,7 +12,6 @@ from robustnets.core.threat import ThreatModel
 from robustnets.evaluation.outcome import WorstCase
 from robustnets.stats.intervals import Interval, rate
 
-
 HALVINGS = 8  # of the way from a clean example to its adversarial one
 
 

@@ -75,7 +75,7 @@ class Evaluation:
         upper_bound: why the number is only an upper bound, a sentence each; empty where it
             is not.
         left_out: what a budget left out or cut down.
-        seconds: wall clock of all parts, those read from a store with what they took.
+        seconds: wall clock of all attacks, those read from a store with what they took then.
         class_names: one for each logit.
         about: facts such as the model's file, the data, the command, versions.
     """

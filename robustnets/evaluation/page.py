@@ -95,7 +95,9 @@ def _convergence(found: Evaluation) -> Figure:
         type(seen.attack).__name__, seen.draws, [r.estimate for r in rates],
         [r.low for r in rates], [r.high for r in rates],
     )  # fmt: skip
-    drawing = line_figure([curve], "draws averaged in each gradient", "robust accuracy", percent=True)
+    drawing = line_figure(
+        [curve], "draws averaged in each gradient", "robust accuracy", percent=True
+    )
     caption = (
         f"The adaptive attacker on {seen.robust.shape[1]} examples with more and more draws in "
         "each gradient, 95 % intervals: where the curve is level, more draws would not help."

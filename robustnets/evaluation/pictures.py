@@ -10,7 +10,9 @@ MOST = 8
 
 def nearest(found: Evaluation) -> Figure | None:
     """The right examples with the nearest adversarial ones; None where there are none to draw."""
-    far = np.where(found.right & np.isfinite(found.nearest.distance), found.nearest.distance, np.inf)
+    far = np.where(
+        found.right & np.isfinite(found.nearest.distance), found.nearest.distance, np.inf
+    )
     order = np.argsort(far, kind="stable")[: min(MOST, int(np.isfinite(far).sum()))]
     if len(order) == 0 or found.x.shape[-1] not in (1, 3):
         return None
@@ -31,8 +33,8 @@ def nearest(found: Evaluation) -> Figure | None:
         [f"{far[i]:.3g}" for i in order], notes,
     )  # fmt: skip
     caption = (
-        f"The {len(order)} right examples with the nearest adversarial ones known, in order. Above: "
-        f"the distance in {found.threat.norm}. Below: the true class, the class that the model "
+        f"The {len(order)} right examples with the nearest adversarial ones known, in order. "
+        f"Above: the distance in {found.threat.norm}. Below: the true class, the class that the model "
         "gives, and the largest change of a value; differences are drawn on a scale of their own."
     )
     alt = "; ".join(

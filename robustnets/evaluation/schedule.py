@@ -73,10 +73,17 @@ class Schedule:
         seconds: for everything, or None: no limit.
         planned: (attack, examples that it may have to run on) of all that is to come, in order.
         pace: seconds for a forward pass of one example; see `pace_of`.
+        started: reading of `time.perf_counter` from which on the time counts; None: from here.
     """
 
-    def __init__(self, seconds: float | None, planned: Sequence[tuple[Any, int]], pace: float):
-        self.started = time.perf_counter()
+    def __init__(
+        self,
+        seconds: float | None,
+        planned: Sequence[tuple[Any, int]],
+        pace: float,
+        started: float | None = None,
+    ):
+        self.started = time.perf_counter() if started is None else started
         self.seconds = seconds
         self.left_out: list[str] = []
         self._planned = list(planned)

@@ -37,7 +37,8 @@ class Declared:
         stochastic: two forward passes may differ.
         substitute: a model of the same inputs and classes that gradients are taken of in place
             of the defended one's.
-        adaptive_loss: see `attacks.losses.check_loss`; what an attacker who knows the defense climbs.
+        adaptive_loss: what an attacker who knows the defense climbs; see
+            `attacks.losses.check_loss`.
         name: of the defense.
     """
 
@@ -145,7 +146,7 @@ def subject_of(
         substitute, how = _identity(bare, layer), "the identity (BPDA)"
     traits = (
         _draws(declared.stochastic, apart, moved, stochastic),
-        _gradient(declared.differentiable, gradient, differentiable),
+        _gradient(declared.differentiable, gradient, len(x), differentiable),
         Trait(
             "gradient that stands for its own",
             "yes" if declared.substitute is not None else "",
@@ -154,9 +155,9 @@ def subject_of(
         ),
         Trait(
             "loss of its own",
-            "" if declared.adaptive_loss is None else _loss_name(declared.adaptive_loss),
+            "" if declared.adaptive_loss is None else loss_name(declared.adaptive_loss),
             "",
-            "none" if declared.adaptive_loss is None else _loss_name(declared.adaptive_loss),
+            "none" if declared.adaptive_loss is None else loss_name(declared.adaptive_loss),
         ),
     )
     name = "" if defense is None else layer.name if layer is not None else declared.name
@@ -174,7 +175,9 @@ def declared_by(layer: keras.layers.Layer, bare: Classifier) -> Declared:
     """
     substitute = getattr(layer, "substitute", None)
     if substitute is not None and not callable(substitute):
-        raise ValueError(f"{layer.name}.substitute must be a method of a tensor, got {substitute!r}")
+        raise ValueError(
+            f"{layer.name}.substitute must be a method of a tensor, got {substitute!r}"
+        )
     through = None if substitute is None else _through(bare, layer, substitute, "substitute")
     return Declared(
         bare,
@@ -262,8 +265,8 @@ def _draws(declared: bool | None, apart: float, moved: bool, used: bool) -> Trai
     )  # fmt: skip
 
 
-def _gradient(declared: bool | None, share: float, used: bool) -> Trait:
-    found = f"gradient zero or missing on {share:.0%} of {EXAMPLES} examples"
+def _gradient(declared: bool | None, share: float, n: int, used: bool) -> Trait:
+    found = f"gradient zero or missing on {share:.0%} of {n} examples"
     return Trait(
         "differentiable", _said(declared), found, "yes" if used else "no",
         declared is True and not used,
@@ -274,5 +277,6 @@ def _said(value: bool | None) -> str:
     return "" if value is None else "yes" if value else "no"
 
 
-def _loss_name(loss: Loss) -> str:
+def loss_name(loss: Loss) -> str:
+    """What a loss is called on a page."""
     return loss if isinstance(loss, str) else type(loss).__name__

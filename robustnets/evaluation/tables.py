@@ -114,8 +114,9 @@ def classes(found: Evaluation) -> Table:
         ("class", "n", "accuracy, percent", "robust accuracy, percent", "median distance",
          "most often broken into"),
         tuple(rows),
-        "By true class, with 95 % intervals. The median distance to the nearest adversarial example "
-        "counts examples that are wrong as they stand as 0 and those never broken as infinite.",
+        "By true class, with 95 % intervals. The median distance to the nearest adversarial "
+        "example counts examples that are wrong as they stand as 0 and those never broken as "
+        "infinite.",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from robustnets.attacks import APGD, PGD
 from robustnets.core.threat import ThreatModel
-from robustnets.evaluation.subject import Subject, _loss_name
+from robustnets.evaluation.subject import Subject, loss_name
 from robustnets.evaluation.suites import Suite, averaged, with_loss
 from robustnets.models.classifier import Classifier
 
@@ -91,7 +91,7 @@ def adaptive_row(subject: Subject, suite: Suite, threat: ThreatModel) -> Row | N
         ways.append(f"gradients averaged over {suite.draws} draws")
     if subject.loss is not None:
         attacks = (*with_loss(attacks, subject.loss), *attacks)
-        ways.append(f"the defense's own loss, {_loss_name(subject.loss)}")
+        ways.append(f"the defense's own loss, {loss_name(subject.loss)}")
     if not ways:
         return None
     victim = subject.classifier

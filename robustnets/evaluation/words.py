@@ -94,8 +94,8 @@ def made(found: Evaluation) -> str:
         f"Examples were attacked in {found.threat.norm} within eps "
         f"{radius_text(found.threat.eps)} of themselves and inside [{found.threat.low:g}, "
         f"{found.threat.high:g}]. An example is robust if it is right as it stands and no "
-        "attacker broke it; examples that are wrong count as broken. All "
-        f"attacks together took {seconds(found.seconds)}."
+        "attacker broke it; examples that are wrong count as broken. All attacks together took "
+        f"{seconds(found.seconds)}."
     )
     case = found.found
     if case.evaluations > 1:

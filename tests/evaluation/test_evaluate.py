@@ -180,9 +180,7 @@ def test_a_surrogate_is_another_attacker(trained_classifier, digits, held_out, u
     assert last.accuracy.estimate < done.accuracy.estimate
 
 
-def test_a_second_run_reads_what_the_first_kept(
-    trained_classifier, held_out, unchecked, tmp_path
-):
+def test_a_second_run_reads_what_the_first_kept(trained_classifier, held_out, unchecked, tmp_path):
     x, y = held_out
     settings = {"eps": EPS, "suite": "quick", "store": Store(tmp_path)}
     first = evaluate(trained_classifier, x, y, **settings)

@@ -74,8 +74,6 @@ def test_the_curve_is_that_of_the_closed_form_and_never_rises(linear_classifier,
 def test_no_time_leaves_everything_as_it_was(line):
     x, _, _ = line
     start = Nearest(x, np.full(len(x), np.inf))
-    after, curve = refine(
-        start, x, THREAT, [0.5, 1.0], lambda t: BIM(t), lambda *_: None, seed=0
-    )
+    after, curve = refine(start, x, THREAT, [0.5, 1.0], lambda t: BIM(t), lambda *_: None, seed=0)
     assert np.isinf(after.distance).all()
     assert curve.robust.all()

@@ -9,10 +9,10 @@ from keras import ops
 
 from robustnets import backend
 from robustnets.attacks.losses import margin
+from robustnets.core.threat import ThreatModel
 from robustnets.evaluation.subject import Declared, subject_of
 from robustnets.evaluation.suites import SUITES
 from robustnets.evaluation.threats import recipe, rows_of
-from robustnets.core.threat import ThreatModel
 
 THREAT = ThreatModel("linf", 0.1)
 TF_ONLY = pytest.mark.skipif(backend.name() == "jax", reason="random layers run on TensorFlow")
