@@ -34,8 +34,9 @@ def nearest(found: Evaluation) -> Figure | None:
     )  # fmt: skip
     caption = (
         f"The {len(order)} right examples with the nearest adversarial ones known, in order. "
-        f"Above: the distance in {found.threat.norm}. Below: the true class, the class that the model "
-        "gives, and the largest change of a value; differences are drawn on a scale of their own."
+        f"Above: the distance in {found.threat.norm}. Below: the true class, the class that the "
+        "model gives, and the largest change of a value; differences are drawn on a scale of "
+        "their own."
     )
     alt = "; ".join(
         f"{names[found.y[i]]} taken for {names[found.predicted[i]]} at {far[i]:.3g}" for i in order
