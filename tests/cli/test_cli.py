@@ -89,7 +89,7 @@ def test_list():
         (["run", "stopping", "--shard", "1/2", "--out", "x"], "a shard writes no page; give --out"),
         (
             ["run", "stopping", "--workers", "slurm"],
-            "workers must be one of dask, ray, got 'slurm'",
+            "workers must be one of dask, ray, got",
         ),
         (["run", "stopping", "--seeds", "0"], "Invalid value for '--seeds'"),
         (["run"], "Missing argument"),
