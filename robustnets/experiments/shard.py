@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from robustnets.core.spec import digest
-from robustnets.experiments.cell import Cell
+from robustnets.experiments.cell import Cell, Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +56,11 @@ class Shard:
             A run of the Cells, sorted by network; over all parts, each Cell exactly once. The
             sizes of two parts differ by at most one.
         """
-        distinct = list(dict.fromkeys(cells))
-        first: dict[str, int] = {}
-        for i, cell in enumerate(distinct):
-            first.setdefault(_trajectory(cell), i)
-        ordered = sorted(distinct, key=lambda cell: first[_trajectory(cell)])
+        groups: dict[Network, list[Cell]] = {}
+        for cell in dict.fromkeys(cells):
+            rule = cell.network.training.rules[0]
+            # what all stops of one training, and the defenses built on them, have in common
+            groups.setdefault(replace(cell.network, defense=None, rule=rule), []).append(cell)
+        ordered = [cell for group in groups.values() for cell in group]
         n = len(ordered)
         return ordered[(self.number - 1) * n // self.of : self.number * n // self.of]
-
-
-def _trajectory(cell: Cell) -> str:
-    """What tells apart the trainings that undefended networks come from."""
-    network = cell.network
-    return digest(replace(network, defense=None, rule=network.training.rules[0]))

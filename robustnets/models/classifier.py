@@ -121,10 +121,10 @@ def _check(model: keras.Model) -> None:
             f"a classifier takes images (N, H, W, C), {model.name} takes {shape}; put a Reshape "
             "layer in front of it"
         )
-    if None in shape[1:] or shape[0] is not None:
+    if None in shape[1:]:
         raise ValueError(
-            f"a classifier takes any number of images of one shape, {model.name} takes {shape}; "
-            "call it on a keras.Input of (height, width, channels) and make a model of that"
+            f"a classifier takes images of one shape, {model.name} takes {shape}; "
+            "take keras.Model(x, model(x)) with x = keras.Input((height, width, channels)) instead"
         )
     if "float" not in keras.backend.standardize_dtype(images.dtype):
         raise ValueError(

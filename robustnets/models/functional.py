@@ -12,34 +12,50 @@ def as_functional(model: keras.Model) -> keras.Model:
         model: built; functional, sequential or subclassed.
 
     Returns:
-        The model itself if it is a graph already. A subclassed model becomes the graph of what
-        its `call` does, where that can be written down (layers and `keras.ops`), and a graph
-        of one layer, the whole of it, where it cannot. Weights are shared.
+        The model itself if it is a graph that takes any number of images. Otherwise a graph
+        of what its `call` does, where that can be written down (layers and `keras.ops`), or
+        else of one layer, the whole of it. Weights are shared.
 
     Raises:
-        ValueError: for a model that is not built, or of several inputs that are no list.
+        ValueError: for a model that does not know the shape of its one input.
     """
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    if inputs and outputs:
+    if not (inputs and outputs):
+        shape = (model.get_build_config() or {}).get("input_shape") if model.built else None
+        if shape is None or not all(d is None or isinstance(d, int) for d in shape):
+            raise ValueError(
+                f"{model.name} does not know the shape of its input; take "
+                "keras.Model(x, model(x)) with x = keras.Input((height, width, channels)) instead"
+            )
+        return _graph(model, tuple(shape[1:]))
+    if len(inputs) > 1 or len(outputs) > 1:
+        return model
+    if not isinstance(model, keras.Sequential) and not (
+        hasattr(model.input, "shape") and hasattr(model.output, "shape")
+    ):
         # a dictionary of one image or of one answer stands for that image and that answer
-        plain = hasattr(model.input, "shape") and hasattr(model.output, "shape")
-        if plain or len(inputs) > 1 or len(outputs) > 1:
-            return model
-        return keras.Model(inputs[0], outputs[0], name=model.name)
-    shape = (model.get_build_config() or {}).get("input_shape") if model.built else None
-    if shape is None or not all(d is None or isinstance(d, int) for d in shape):
-        raise ValueError(
-            f"{model.name} does not know the shape of its input; call it once on a batch of "
-            "images before it is saved or returned"
-        )
+        model = keras.Model(inputs[0], outputs[0], name=model.name)
+    if inputs[0].shape[0] is not None:  # as after a first call on a batch
+        return _graph(model, tuple(inputs[0].shape[1:]))
+    return model
+
+
+def within(operation: Any) -> keras.Model | None:
+    """The graph inside a layer that is a model itself; None for all others."""
+    if not isinstance(operation, keras.Model):
+        return None
+    inner = as_functional(operation)
+    opaque = inner.outputs[0]._keras_history.operation is operation
+    return None if opaque or len(inner.inputs) != 1 else inner
+
+
+def _graph(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
     # a fixed name, not Keras' running number: it is part of a model's digest
-    images = keras.Input(tuple(shape[1:]), name="images")
-    return keras.Model(images, _written_down(model, images), name=model.name)
-
-
-def _written_down(model: keras.Model, images: Any) -> Any:
+    images = keras.Input(shape, name="images")
     try:
         outputs = model.call(images)
     except Exception:  # whatever code of its own does with a tensor that has no values
-        return model(images)
-    return outputs if hasattr(outputs, "_keras_history") else model(images)
+        outputs = None
+    if not hasattr(outputs, "_keras_history"):
+        outputs = model(images)
+    return keras.Model(images, outputs, name=model.name)

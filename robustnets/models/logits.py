@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from robustnets.models.functional import as_functional
+from robustnets.models.functional import within
 from robustnets.models.saved_model import SavedProgram
 
 _HEADS = {
@@ -67,10 +67,8 @@ def _before_head(tensor: Any) -> tuple[Any, str] | None:
     if len(node.input_tensors) != 1:
         return None
     (before,) = node.input_tensors
-    if isinstance(operation, keras.Model):
-        inner = as_functional(operation)
-        if len(inner.outputs) != 1:
-            return None
+    inner = within(operation)
+    if inner is not None:
         bare, what = without_head(inner)
         return None if what is None else (bare(before), what)
     if isinstance(operation, SavedProgram):
@@ -141,8 +139,7 @@ def _tensors_named(model: keras.Model, name: str) -> Iterator[Any]:
     for operation, node in _calls(model):
         if operation.name == name and not isinstance(operation, keras.layers.InputLayer):
             yield node.outputs[0]
-        elif isinstance(operation, keras.Model) and len(node.input_tensors) == 1:
-            inner = as_functional(operation)
+        elif (inner := within(operation)) is not None:
             for tensor in _tensors_named(inner, name.removeprefix(f"{operation.name}/")):
                 yield keras.Model(inner.inputs, tensor)(node.input_tensors[0])
         elif isinstance(operation, SavedProgram) and name in operation.operations:
@@ -152,8 +149,8 @@ def _tensors_named(model: keras.Model, name: str) -> Iterator[Any]:
 def _names(model: keras.Model) -> Iterator[str]:
     """The names that `at_layer` knows, in the order of the graph."""
     for operation, _ in reversed(list(_calls(model))):
-        if isinstance(operation, keras.Model):
-            yield from (f"{operation.name}/{name}" for name in _names(as_functional(operation)))
+        if (inner := within(operation)) is not None:
+            yield from (f"{operation.name}/{name}" for name in _names(inner))
         elif isinstance(operation, SavedProgram):
             yield from operation.operations
         elif not isinstance(operation, keras.layers.InputLayer):

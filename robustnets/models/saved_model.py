@@ -113,12 +113,17 @@ def load_saved_model(folder: Path, signature: str | None = None) -> keras.Model:
             f"{where} does not say the shape of its images, got {found.shape}; export it with "
             "an input signature of (None, height, width, channels)"
         )
+    if found.shape[0] is not None:
+        raise ValueError(
+            f"{where} takes exactly {found.shape[0]} images at a time; export it with an input "
+            "signature of (None, height, width, channels)"
+        )
     if not found.input_dtype.startswith("float"):
         raise ValueError(
             f"{where} takes {found.input_dtype}, of which there are no gradients; export it with "
             "floating-point images"
         )
-    images = keras.Input(batch_shape=found.shape, name="images")
+    images = keras.Input(found.shape[1:], name="images")
     program = SavedProgram(found, {"contents": _contents(folder), "signature": name})
     model = keras.Model(images, program(images), name="saved_model")
     _check_gradient(where, model)
