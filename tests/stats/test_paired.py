@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from robustnets.stats.paired import paired_means, paired_rates
+from robustnets.stats.paired import bonett_price, mcnemar, paired_means, paired_rates
 
 
 def outcomes(both, only_first, only_second, neither):
@@ -72,18 +72,34 @@ def test_rates_refuse(rows):
         paired_rates(*rows)
 
 
-def test_interval_covers():
-    """2000 draws of 200 pairs with true difference 0.05.
+def test_mcnemar_published():
+    """Fagerland et al. 2013, table 1 and results: 1 against 7 of 21 children."""
+    assert mcnemar(1, 7) == pytest.approx((0.0703, 0.0391), abs=5e-5)
+    pair = paired_rates(*outcomes(1, 1, 7, 12))
+    assert (pair.p, pair.mid_p) == mcnemar(1, 7)
 
-    Bonett and Price report a coverage between 0.94 and 0.97 for n this large; 2000 draws add
-    a standard deviation of 0.005.
-    """
-    counts = np.random.default_rng(0).multinomial(200, [0.7, 0.12, 0.07, 0.11], 2000)
-    seen = {}
-    for b, c in {(b, c) for _, b, c, _ in counts.tolist()}:
-        d = paired_rates(*outcomes(200 - b - c, b, c, 0)).difference
-        seen[b, c] = d.low <= 0.05 <= d.high
-    assert 0.925 < np.mean([seen[b, c] for _, b, c, _ in counts.tolist()]) < 0.985
+
+def test_mid_p_counts_ties_by_half():
+    """By hand: P(more extreme) + P(as likely) / 2, over binomials with p = 1/2."""
+    assert mcnemar(3, 0) == pytest.approx((2 / 8, 1 / 8), abs=1e-12)
+    assert mcnemar(1, 2) == pytest.approx((1.0, 2 / 8 + 6 / 16), abs=1e-12)
+    # equal counts are the likeliest outcome: 1 - C(4, 2) / 2^5
+    assert mcnemar(2, 2) == pytest.approx((1.0, 1 - 6 / 32), abs=1e-12)
+    assert mcnemar(0, 0) == (1.0, 1.0)
+    with pytest.raises(ValueError, match="counts must be >= 0, got -1 and 2"):
+        mcnemar(-1, 2)
+
+
+def test_bonett_price_published():
+    """Bonett's statpsych, ci.prop.ps(.05, 12, 4, 26, 6): 0.2548067 to 0.6251933."""
+    d = paired_rates(*outcomes(6, 26, 4, 12)).difference
+    assert (d.low, d.high) == pytest.approx((0.2548067, 0.6251933), abs=5e-8)
+
+
+@pytest.mark.parametrize("counts", [(-1, 0, 5), (3, 3, 5), (0, 0, 0)])
+def test_bonett_price_refuses(counts):
+    with pytest.raises(ValueError, match="discordant counts must be >= 0"):
+        bonett_price(*counts)
 
 
 def test_means_by_hand():

@@ -1,0 +1,77 @@
+"""Measures of a classifier, by hand and against scikit-learn's own averages."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from robustnets.stats import classification
+
+LABELS = np.array([0, 0, 1, 1, 2])
+PROBABILITIES = np.array(
+    [[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.2, 0.5, 0.3], [0.4, 0.5, 0.1]]
+)
+
+
+def test_by_hand():
+    c = classification(LABELS, PROBABILITIES)
+    assert c.accuracy.estimate == 0.6
+    assert c.error.estimate == 0.4
+    assert (c.error.low, c.error.high) == pytest.approx((1 - c.accuracy.high, 1 - c.accuracy.low))
+    assert c.accuracy.n == 5
+    assert c.confidence == pytest.approx((0.7 + 0.6 + 0.8 + 0.5 + 0.5) / 5, abs=1e-12)
+    # predicted 0 1 1 1 1: precision 1, 2/4 and 0 (never predicted); recall 1/2, 1, 0
+    assert c.precision == pytest.approx((1 + 0.5 + 0) / 3, abs=1e-12)
+    assert c.recall == pytest.approx((0.5 + 1 + 0) / 3, abs=1e-12)
+    loss = -sum(math.log(p) for p in (0.7, 0.3, 0.8, 0.5, 0.1)) / 5
+    assert c.log_loss == pytest.approx(loss, abs=1e-12)
+    # pairs ranked rightly, ties half. Class 0: 0.7 beats 3 of 3, 0.3 beats 2: 5 of 6. Class 1:
+    # 0.8 beats 3, 0.5 beats 1 and ties with 1, loses to 0.6: 4.5 of 6. Class 2: 0.1 beats
+    # none of four, three ties: 1.5 of 4.
+    assert c.auc == pytest.approx((5 / 6 + 4.5 / 6 + 1.5 / 4) / 3, abs=1e-12)
+
+
+def test_auc_is_scikit_learns_macro_average():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(4), 200).astype("float32")
+    y = np.array([rng.choice(4, p=row / row.sum()) for row in p.astype(float)])
+    c = classification(y, p)
+    rows = p.astype(float) / p.astype(float).sum(axis=1, keepdims=True)
+    theirs = metrics.roc_auc_score(y, rows, multi_class="ovr", average="macro")
+    assert c.auc == pytest.approx(theirs, abs=1e-12)
+    assert 0.6 < c.auc < 0.95
+
+
+def test_classes_without_examples_do_not_count():
+    """Of ten classes two occur: averages are over the two, and a single one has no AUC."""
+    p = np.full((4, 10), 0.02)
+    p[[0, 1, 2, 3], [3, 3, 7, 5]] = 0.82
+    c = classification([3, 3, 7, 7], p)
+    assert (c.precision, c.recall) == (1.0, 0.75)
+    assert c.auc == pytest.approx((1 + 0.75) / 2, abs=1e-12)
+    assert math.isnan(classification([3, 3], p[:2]).auc)
+
+
+def test_a_certain_mistake_costs_a_finite_loss():
+    c = classification([0], [[0.0, 1.0]])
+    assert c.log_loss == pytest.approx(-math.log(np.finfo(float).eps), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        ([0, 1], [[3.0, -1.0], [0.5, 0.5]], "logits need a softmax first"),
+        ([0, 1], [[0.9, 0.3], [0.5, 0.5]], "sums from 1 to 1.2"),
+        ([0, 1], [[math.nan, 0.5], [0.5, 0.5]], "logits need a softmax"),
+        ([0, 2], [[0.5, 0.5], [0.5, 0.5]], "labels must be integers in 0..1"),
+        ([0, -1], [[0.5, 0.5], [0.5, 0.5]], "labels must be integers in 0..1"),
+        ([0.0, 1.0], [[0.5, 0.5], [0.5, 0.5]], "labels must be integers"),
+        ([0], [[0.5, 0.5], [0.5, 0.5]], r"got \(1,\) and \(2, 2\)"),
+        ([], np.zeros((0, 2)), "N >= 1"),
+        ([0], [[1.0]], "K >= 2"),
+    ],
+)
+def test_refuses(labels, probabilities, message):
+    with pytest.raises(ValueError, match=message):
+        classification(labels, probabilities)
