@@ -11,6 +11,7 @@ from robustnets.evaluation.evaluation import Evaluation, radius_text
 from robustnets.report.figure import Dots, Figure, Series, Threshold, bar_or_dot_figure, line_figure
 from robustnets.report.markup import to_html
 from robustnets.report.page import Block, FigureBlock, Page, Section, TableBlock, Text
+from robustnets.stats.distances import distance_curve
 from robustnets.stats.intervals import rate
 
 
@@ -114,19 +115,15 @@ def _radius(found: Evaluation) -> tuple[Block, ...]:
             [r.low for r in rates], [r.high for r in rates],
         )
     ]  # fmt: skip
-    far = np.sort(found.nearest.distance)
-    inside = far <= curve.epsilons[-1]
-    steps = np.repeat(far[inside], 2)[1:] if inside.any() else np.array([0.0])
-    left = 1 - np.arange(1, inside.sum() + 1) / len(far)
-    heights = np.repeat(left, 2)[:-1] if inside.any() else np.array([1.0])
-    series.append(Series("by the nearest example known", steps, heights, style=":", marker=""))
+    if not found.subject.stochastic and (found.nearest.distance <= curve.epsilons[-1]).any():
+        series.append(_by_distance(found))
     drawing = line_figure(
         series, f"eps ({found.threat.norm})", "robust accuracy", percent=True,
         thresholds=(Threshold(found.threat.eps, "eps", axis="x"),),
     )  # fmt: skip
     caption = (
         "Examples that are right and have no known adversarial example within the radius. What "
-        "succeeds at one radius counts at every larger one."
+        "succeeds at one radius counts at every larger one. The band holds for all radii at once."
     )
     alt = ", ".join(f"eps {e:g}: {r.estimate:.1%}" for e, r in zip(curve.epsilons, rates))
     return (
@@ -134,6 +131,18 @@ def _radius(found: Evaluation) -> tuple[Block, ...]:
         FigureBlock(Figure("curve", caption, alt, drawing)),
         TableBlock(tables.curve(found), "curve"),
     )
+
+
+def _by_distance(found: Evaluation) -> Series:
+    """One minus the distribution of distances, with its band, as far as the radii go."""
+    known = distance_curve(found.nearest.distance)
+    inside = known.distance <= found.curve.epsilons[-1]
+    # at a distance the curve falls: both heights stand there
+    x = np.repeat(known.distance[inside], 2)[1:]
+    y, low, high = (
+        np.repeat(1 - edge[inside], 2)[:-1] for edge in (known.share, known.high, known.low)
+    )
+    return Series("nearest examples known, 95 % band", x, y, low, high, marker="")
 
 
 def _checks(found: Evaluation) -> tuple[Block, ...]:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from robustnets.evaluation.evaluation import Evaluation, radius_text
-from robustnets.report.table import Percent, Points, Seconds, Table, Word
+from robustnets.report.table import Fixed, Percent, Points, Seconds, Table, Word
+from robustnets.stats.distances import median_distance
 from robustnets.stats.intervals import rate
 
 LEVELS = {"PASS": "good", "WARN": "warn", "FAIL": "bad"}
@@ -107,7 +108,8 @@ def classes(found: Evaluation) -> Table:
         rows.append(
             (
                 name, n, Percent(rate(int(found.right[own].sum()), n), 1),
-                Percent(rate(int(found.robust[own].sum()), n), 1), _median(found, own), most,
+                Percent(rate(int(found.robust[own].sum()), n), 1),
+                Fixed(median_distance(found.nearest.distance[own]), 3), most,
             )
         )  # fmt: skip
     return Table(
@@ -118,10 +120,6 @@ def classes(found: Evaluation) -> Table:
         "example counts examples that are wrong as they stand as 0 and those never broken as "
         "infinite.",
     )  # fmt: skip
-
-
-def _median(found: Evaluation, own: np.ndarray) -> float:
-    return float(np.median(found.nearest.distance[own]))
 
 
 def curve(found: Evaluation) -> Table:

@@ -5,6 +5,7 @@ import numpy as np
 from robustnets.evaluation.evaluation import Attacker, Evaluation, radius_text
 from robustnets.evaluation.threats import GRAY
 from robustnets.report.cells import points, seconds
+from robustnets.stats.distances import median_distance
 from robustnets.stats.paired import PairedRates, paired_rates
 
 GROUPS = {True: "the model as it is", False: "without its defense"}
@@ -70,13 +71,15 @@ def _difference(pair: PairedRates) -> str:
 def distances(found: Evaluation) -> str:
     """Median and quartiles of the distance to the nearest adversarial example."""
     far = found.nearest.distance
-    low, middle, high = np.quantile(far, [0.25, 0.5, 0.75], method="inverted_cdf")
+    low, high = np.quantile(far, [0.25, 0.75], method="inverted_cdf")
+    middle = median_distance(far)
     never, wrong = int(np.isinf(far).sum()), int((far == 0).sum())
     return (
         f"Median distance in {found.threat.norm} to the nearest adversarial example known: "
-        f"**{_far(middle)}** (quartiles {_far(low)} and {_far(high)}), over all {len(far)} "
-        f"examples; {wrong} are wrong as they stand and count as 0, {never} were never broken "
-        "at any radius and count as infinite."
+        f"**{_far(middle.estimate)}** (95 % interval {_far(middle.low)} to {_far(middle.high)}; "
+        f"quartiles {_far(low)} and {_far(high)}), over all {len(far)} examples; {wrong} are "
+        f"wrong as they stand and count as 0, {never} were never broken at any radius and count "
+        "as infinite. Each is an upper bound: a nearer one may exist."
     )
 
 
