@@ -68,7 +68,7 @@ def worst_case(
         query_budget: forward passes for each example over all attacks.
         folder: where finished parts of an attack are kept; a run that was killed goes on
             from there. Parts are kept under what made them, so that any runs may share it.
-        progress: called after each batch.
+        progress: called before and after each batch.
 
     Raises:
         ValueError: for no attack, targeted attacks, or bad arguments.
@@ -117,6 +117,7 @@ def worst_case(
                         )
                     )
 
+            show(0, None)
             found = run.attack(attack, number, rows, seed, left, show)
             part = replace(
                 part,

@@ -55,19 +55,27 @@ class EvaluationView:
         if at is not None:
             self.progress.update(
                 self._now, description=f"  {at.attack}", completed=at.done, total=at.examples,
-                text=f"{at.done} of {at.examples} examples, {at.robust} still robust", visible=True,
+                text=_counts(moment), visible=True,
             )  # fmt: skip
 
     def _log(self, moment: "Moment", left: str) -> None:
         at = moment.standing
-        attack = moment.stage if at is None else f"{moment.stage}: {at.attack} {at.number}"
+        attack = moment.stage
+        if at is not None and moment.stage != "checks":
+            attack += f": {at.attack} {at.number}"
         now = time.monotonic()
         if attack == self._attack and now - self._said < QUIET_SECONDS:
             return
         self._attack, self._said = attack, now
-        done = "" if at is None else (
-            f": {at.attack}, {at.done} of {at.examples} examples, {at.robust} still robust"
-        )  # fmt: skip
+        done = "" if at is None else f": {at.attack}, {_counts(moment)}"
         self.console.print(
             f"{moment.number + 1} of {moment.of} {moment.stage}{done}{left}", highlight=False
         )
+
+
+def _counts(moment: "Moment") -> str:
+    at = moment.standing
+    if at is None:
+        return ""
+    what = "" if moment.stage == "checks" else " examples"
+    return f"{at.done} of {at.examples}{what}, {at.robust} still robust"
