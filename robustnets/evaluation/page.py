@@ -60,8 +60,7 @@ def summary_html(found: Evaluation) -> str:
 
 def _attackers(found: Evaluation) -> tuple[Block, ...]:
     rows = [
-        Dots(f"{a.row.knowledge}: {a.row.how}", a.accuracy, group=words.GROUPS[a.row.counts])
-        for a in found.attackers
+        Dots(a.row.label, a.accuracy, group=words.GROUPS[a.row.counts]) for a in found.attackers
     ]
     rows.append(Dots("worst of all", found.robust_accuracy, group=words.GROUPS[True]))
     drawing = bar_or_dot_figure(rows, "robust accuracy", percent=True)
@@ -109,13 +108,15 @@ def _convergence(found: Evaluation) -> Figure:
 
 def _radius(found: Evaluation) -> tuple[Block, ...]:
     curve, rates = found.curve, found.curve.rates
+    grid_end = curve.epsilons[-1]
     series = [
         Series(
             "at each radius, 95 % interval", curve.epsilons, [r.estimate for r in rates],
             [r.low for r in rates], [r.high for r in rates],
         )
     ]  # fmt: skip
-    if not found.subject.stochastic and (found.nearest.distance <= curve.epsilons[-1]).any():
+    banded = not found.subject.stochastic and (found.nearest.distance <= grid_end).any()
+    if banded:
         series.append(_by_distance(found))
     drawing = line_figure(
         series, f"eps ({found.threat.norm})", "robust accuracy", percent=True,
@@ -123,8 +124,10 @@ def _radius(found: Evaluation) -> tuple[Block, ...]:
     )  # fmt: skip
     caption = (
         "Examples that are right and have no known adversarial example within the radius. What "
-        "succeeds at one radius counts at every larger one. The band holds for all radii at once."
+        "succeeds at one radius counts at every larger one."
     )
+    if banded:
+        caption += " The band holds for all radii at once."
     alt = ", ".join(f"eps {e:g}: {r.estimate:.1%}" for e, r in zip(curve.epsilons, rates))
     return (
         Text(words.distances(found)),

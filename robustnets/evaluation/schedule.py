@@ -53,7 +53,7 @@ def cut_down(attack: Any, share: float) -> tuple[Any | None, str]:
         value = getattr(smaller, field, None)
         if not isinstance(value, int) or value <= least:
             continue
-        wanted = max(least, int(value * share))
+        wanted = max(least, round(value * share))
         smaller = dataclasses.replace(smaller, **{field: wanted})
         said.append(f"{wanted} of {value} {'queries' if field == 'budget' else field}")
         share = units(attack) * share / units(smaller)

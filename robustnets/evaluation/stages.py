@@ -130,7 +130,8 @@ class Stages:
 
     def show(self, stage: str, standing: Standing | None) -> None:
         if self.progress is not None:
-            left = self.schedule.estimate
+            # draws and checks are not in the plan
+            left = None if stage in ("draws", "checks") else self.schedule.estimate
             if left is not None and standing is not None:
                 left += standing.left or 0.0
             number = (

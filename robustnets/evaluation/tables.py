@@ -33,7 +33,7 @@ def attackers(found: Evaluation) -> Table:
     rows, whole = [], found.robust
     for a in found.attackers:
         more = Points(float(a.case.robust.mean() - whole.mean()), 1) if a.row.counts else None
-        rows.append((a.row.knowledge, a.row.how, Percent(a.accuracy, 1), more))
+        rows.append((a.row.label, a.row.how, Percent(a.accuracy, 1), more))
     rows.append(("worst of all", "each example by whoever breaks it",
                  Percent(found.robust_accuracy, 1), None))  # fmt: skip
     return Table(
@@ -77,7 +77,7 @@ def attacks(found: Evaluation) -> Table:
             )  # fmt: skip
             rows.append(
                 (
-                    a.row.knowledge, named(part.attack), part.attacked, part.broke,
+                    a.row.label, named(part.attack), part.attacked, part.broke,
                     Percent(rate(standing, n), 1), round(part.forward / per),
                     round(part.backward / per), Seconds(part.seconds), Word(*state),
                 )

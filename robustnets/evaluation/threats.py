@@ -14,7 +14,7 @@ from robustnets.evaluation.subject import Subject, loss_name
 from robustnets.evaluation.suites import Suite, averaged, with_loss
 from robustnets.models.classifier import Classifier
 
-KNOWLEDGE = ("no defense", "gray-box", "white-box", "adaptive", "black-box")
+KNOWLEDGE = ("undefended", "gray-box", "white-box", "adaptive", "black-box")
 UNDEFENDED, GRAY, WHITE, ADAPTIVE, BLACK = KNOWLEDGE
 
 
@@ -37,6 +37,11 @@ class Row:
     victim: Classifier
     source: Classifier
     key: str
+
+    @property
+    def label(self) -> str:
+        """A short name: what the attacker knows, and for black-box ones what they do."""
+        return f"{self.knowledge}, {self.key}" if self.knowledge == BLACK else self.knowledge
 
     @property
     def counts(self) -> bool:
@@ -62,7 +67,7 @@ def rows_of(
     if subject.without is not None:
         bare = subject.without
         rows += [
-            Row(UNDEFENDED, "the model without its defense, through its own gradients", gradient,
+            Row(UNDEFENDED, "the model without its defense, by its own gradients", gradient,
                 bare, bare, "undefended"),
             Row(GRAY, "crafted on the model without the defense", transfer, victim, bare, "gray"),
         ]  # fmt: skip

@@ -31,7 +31,7 @@ def verdict(found: Evaluation) -> str:
     attackers = [a for a in found.attackers if a.row.counts]
     best = min(attackers, key=lambda a: a.case.robust_accuracy)
     said = [
-        f"The strongest attacker alone is **{best.row.knowledge}** ({best.row.how}): "
+        f"The strongest attacker alone is **{best.row.label}** ({best.row.how}): "
         f"{best.case.robust_accuracy:.1%} of the examples withstand it, and "
         f"{found.robust_accuracy.estimate:.1%} withstand all."
     ]
@@ -48,8 +48,8 @@ def worth(found: Evaluation, undefended: Attacker) -> str:
     said = (
         f"Without the defense {undefended.case.robust_accuracy:.1%} of the examples withstand "
         f"gradient attacks. Behind it {gray.case.robust_accuracy:.1%} withstand attacks crafted "
-        f"without it, a gain of {_difference(seeming)}; **{found.robust_accuracy.estimate:.1%} "
-        f"withstand all attackers, a change of {_difference(real)}**."
+        f"without it, a difference of {_difference(seeming)}; "
+        f"**{found.robust_accuracy.estimate:.1%} withstand all attackers, a difference of {_difference(real)}**."
     )
     gain = real.difference
     if gain.low > 0:
@@ -60,7 +60,7 @@ def worth(found: Evaluation, undefended: Attacker) -> str:
         return f"{said}{kept}"
     if gain.high < 0:
         return f"{said} The defended model is less robust than the bare one."
-    return f"{said} That is no difference that these examples can tell from none."
+    return f"{said} These examples cannot tell that from no difference at all."
 
 
 def _difference(pair: PairedRates) -> str:
@@ -74,12 +74,17 @@ def distances(found: Evaluation) -> str:
     low, high = np.quantile(far, [0.25, 0.75], method="inverted_cdf")
     middle = median_distance(far)
     never, wrong = int(np.isinf(far).sum()), int((far == 0).sum())
+    tried = (
+        "The model draws at random, so that a distance is known as the smallest radius that was "
+        "tried with success." if found.subject.stochastic
+        else "Each is an upper bound: a nearer one may exist."
+    )  # fmt: skip
     return (
         f"Median distance in {found.threat.norm} to the nearest adversarial example known: "
         f"**{_far(middle.estimate)}** (95 % interval {_far(middle.low)} to {_far(middle.high)}; "
         f"quartiles {_far(low)} and {_far(high)}), over all {len(far)} examples; {wrong} are "
         f"wrong as they stand and count as 0, {never} were never broken at any radius and count "
-        "as infinite. Each is an upper bound: a nearer one may exist."
+        f"as infinite. {tried}"
     )
 
 

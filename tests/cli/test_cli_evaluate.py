@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from tiny_models import convolving
 from typer.testing import CliRunner
 
 from robustnets.cli import app
@@ -17,7 +18,7 @@ from robustnets.evaluation import verdict
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, trained_classifier, digits):
     folder = tmp_path_factory.mktemp("evaluate")
-    trained_classifier.model.save(folder / "model.keras")
+    convolving(trained_classifier).model.save(folder / "model.keras")
     x, y = digits[0][1500:1540], digits[1][1500:1540]
     np.savez(folder / "examples.npz", x=x, y=y)
     return folder

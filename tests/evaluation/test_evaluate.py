@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tiny_models import convolving
 
 from robustnets import backend
 from robustnets.attacks.balls import distances
@@ -29,13 +30,18 @@ def held_out(digits):
 
 
 @pytest.fixture(scope="module")
-def found(trained_classifier, held_out):
+def found(classifier, held_out):
     seen = []
     done = evaluate(
-        trained_classifier, *held_out, eps=EPS, suite="quick", progress=seen.append,
+        classifier, *held_out, eps=EPS, suite="quick", progress=seen.append,
         about={"model": "tiny", "data": "digits", "command": "robustnets evaluate <tiny>"},
     )  # fmt: skip
     return done, seen
+
+
+@pytest.fixture(scope="module")
+def classifier(trained_classifier):
+    return convolving(trained_classifier)
 
 
 @pytest.fixture
@@ -44,11 +50,11 @@ def unchecked(monkeypatch):
     monkeypatch.setattr(verdict, "checks_of", lambda *args, **kwargs: ())
 
 
-def test_the_number_is_that_of_the_examples(found, trained_classifier, held_out):
+def test_the_number_is_that_of_the_examples(found, classifier, held_out):
     done, _ = found
     x, y = held_out
-    assert (done.right == (trained_classifier.predict(x).argmax(axis=1) == y)).all()
-    wrong = trained_classifier.predict(done.nearest.x).argmax(axis=1) != y
+    assert (done.right == (classifier.predict(x).argmax(axis=1) == y)).all()
+    wrong = classifier.predict(done.nearest.x).argmax(axis=1) != y
     far = distances(x, done.nearest.x)["linf"]
     known = np.isfinite(done.nearest.distance)
     assert wrong[known].all()
@@ -57,7 +63,7 @@ def test_the_number_is_that_of_the_examples(found, trained_classifier, held_out)
     assert done.robust_accuracy.estimate == done.robust.mean()
     assert 0 < done.robust_accuracy.estimate < done.accuracy.estimate
     assert all(done.robust_accuracy.estimate <= a.accuracy.estimate for a in done.attackers)
-    assert (done.predicted == trained_classifier.predict(done.nearest.x).argmax(axis=1)).all()
+    assert (done.predicted == classifier.predict(done.nearest.x).argmax(axis=1)).all()
 
 
 def test_the_curve_never_rises_and_passes_through_the_number(found):
@@ -125,13 +131,13 @@ def test_a_notebook_shows_the_number_and_the_attackers(found):
     assert "black-box" in shown
 
 
-def test_a_layer_that_rounds_is_seen_through(trained_classifier, held_out, unchecked):
-    done = evaluate(trained_classifier, *held_out, eps=EPS, suite="quick", defense=Quantise())
+def test_a_layer_that_rounds_is_seen_through(classifier, held_out, unchecked):
+    done = evaluate(classifier, *held_out, eps=EPS, suite="quick", defense=Quantise())
     by = {a.row.knowledge: a.accuracy.estimate for a in done.attackers}
-    assert by["white-box"] > by["adaptive"] + 0.3, "the layer hides its gradient"
+    assert by["white-box"] > by["adaptive"] + 0.2, "the layer hides its gradient"
     assert done.robust_accuracy.estimate <= min(by["gray-box"], by["adaptive"], by["black-box"])
     assert not done.upper_bound
-    assert done.undefended.accuracy.estimate == by["no defense"]
+    assert done.undefended.accuracy.estimate == by["undefended"]
     text = str([block.markdown for s in done.page().sections for block in s.blocks
                 if hasattr(block, "markdown")])  # fmt: skip
     assert "Without the defense" in text
@@ -140,12 +146,10 @@ def test_a_layer_that_rounds_is_seen_through(trained_classifier, held_out, unche
     assert informed.level == "PASS"
 
 
-def test_hidden_gradients_without_a_recipe_are_an_upper_bound(
-    trained_classifier, held_out, unchecked
-):
+def test_hidden_gradients_without_a_recipe_are_an_upper_bound(classifier, held_out, unchecked):
     from robustnets.layers import prepend
 
-    whole = prepend(trained_classifier.model, Quantise())
+    whole = prepend(classifier.model, Quantise())
     done = evaluate(whole, *held_out, eps=EPS, suite="quick", defense=Declared(name="rounding"))
     assert done.headline.startswith("Upper bound only: robust accuracy")
     assert "nothing stands in for them" in done.upper_bound[0]
@@ -153,7 +157,7 @@ def test_hidden_gradients_without_a_recipe_are_an_upper_bound(
 
 
 @pytest.mark.skipif(backend.name() == "jax", reason="random layers run on TensorFlow")
-def test_a_layer_that_draws_is_averaged_over(trained_classifier, held_out, unchecked):
+def test_a_layer_that_draws_is_averaged_over(classifier, held_out, unchecked):
     class Noisy(keras.layers.Layer):
         def __init__(self, **kwargs):
             super().__init__(**kwargs)
@@ -163,43 +167,43 @@ def test_a_layer_that_draws_is_averaged_over(trained_classifier, held_out, unche
             return x + keras.random.normal(ops.shape(x), stddev=0.05, seed=self.draws)
 
     x, y = held_out
-    done = evaluate(trained_classifier, x[:24], y[:24], eps=EPS, suite="quick", defense=Noisy())
+    done = evaluate(classifier, x[:16], y[:16], eps=EPS, suite="quick", defense=Noisy())
     assert {a.case.evaluations for a in done.attackers if a.row.counts} == {20}
-    assert done.convergence.robust.shape == (3, 24)
+    assert done.convergence.robust.shape == (3, 16)
     assert "convergence" in {figure.stem for figure in done.page().figures}
     assert "fresh evaluations" in str(done.page().sections[-1])
 
 
-def test_a_surrogate_is_another_attacker(trained_classifier, digits, held_out, unchecked):
+def test_a_surrogate_is_another_attacker(classifier, digits, held_out, unchecked):
     x, y = held_out
     apart = Split(digits[0][:400], digits[1][:400])
-    done = evaluate(trained_classifier, x, y, eps=0.2, suite="quick", surrogate=apart)
+    done = evaluate(classifier, x, y, eps=0.2, suite="quick", surrogate=apart)
     last = done.attackers[-1]
     assert (last.row.knowledge, last.row.key) == ("black-box", "transfer")
     assert last.row.source.classes == 10
     assert last.accuracy.estimate < done.accuracy.estimate
 
 
-def test_a_second_run_reads_what_the_first_kept(trained_classifier, held_out, unchecked, tmp_path):
+def test_a_second_run_reads_what_the_first_kept(classifier, held_out, unchecked, tmp_path):
     x, y = held_out
     settings = {"eps": EPS, "suite": "quick", "store": Store(tmp_path)}
-    first = evaluate(trained_classifier, x, y, **settings)
+    first = evaluate(classifier, x, y, **settings)
     kept = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.npz")}
     assert kept
-    second = evaluate(trained_classifier, x, y, **settings)
+    second = evaluate(classifier, x, y, **settings)
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.npz")} == kept
     assert second.nearest.x.tobytes() == first.nearest.x.tobytes()
     assert (second.curve.robust == first.curve.robust).all()
 
 
-def test_a_budget_says_what_it_left_out(trained_classifier, held_out, unchecked):
-    done = evaluate(trained_classifier, *held_out, eps=EPS, suite="quick", time_budget=0.5)
+def test_a_budget_says_what_it_left_out(classifier, held_out, unchecked):
+    done = evaluate(classifier, *held_out, eps=EPS, suite="quick", time_budget=0.5)
     assert done.left_out
     assert "A budget left attacks out or cut them short." in done.upper_bound
     assert done.headline.startswith("Upper bound only")
     assert "Left out or cut down" in str(done.page().sections[-1])
     with pytest.raises(ValueError, match="time_budget must be seconds > 0"):
-        evaluate(trained_classifier, *held_out, eps=EPS, time_budget=-1)
+        evaluate(classifier, *held_out, eps=EPS, time_budget=-1)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +217,9 @@ def test_a_budget_says_what_it_left_out(trained_classifier, held_out, unchecked)
         ({"seed": -1}, "seed must be an int >= 0"),
     ],
 )
-def test_what_is_wrong_is_named(trained_classifier, held_out, changes, message):
+def test_what_is_wrong_is_named(classifier, held_out, changes, message):
     with pytest.raises(ValueError, match=message):
-        evaluate(trained_classifier, *held_out, **{"eps": EPS, "suite": "quick", **changes})
+        evaluate(classifier, *held_out, **{"eps": EPS, "suite": "quick", **changes})
 
 
 def test_radii_are_written_as_people_write_them():

@@ -97,7 +97,7 @@ def test_a_layer_with_gradients_needs_no_adaptive_row(look, trained_classifier):
     seen = look(Halve())
     assert (seen.stochastic, seen.differentiable, seen.substitute) == (False, True, None)
     assert seen.without is trained_classifier
-    assert knowledge(seen) == ["no defense", "gray-box", "white-box", "black-box"]
+    assert knowledge(seen) == ["undefended", "gray-box", "white-box", "black-box"]
     assert recipe(seen) == (
         True,
         "The defense is deterministic and has gradients, so that the white-box attacker needs "
@@ -110,7 +110,7 @@ def test_without_gradients_the_identity_stands_in(look, held_out):
     assert (seen.stochastic, seen.differentiable) == (False, False)
     assert trait(seen, "differentiable").found.startswith("gradient zero or missing on 100%")
     assert trait(seen, "gradient that stands for its own").used == "the identity (BPDA)"
-    assert knowledge(seen) == ["no defense", "gray-box", "white-box", "adaptive", "black-box"]
+    assert knowledge(seen) == ["undefended", "gray-box", "white-box", "adaptive", "black-box"]
     x, y = held_out
     np.testing.assert_array_equal(seen.substitute.predict(x), seen.classifier.predict(x))
     tensors = ops.convert_to_tensor(x), ops.convert_to_tensor(y.astype(np.int32))
@@ -176,7 +176,7 @@ def test_a_model_that_hides_its_gradients_has_no_recipe(trained_classifier, held
     assert "nothing stands in for them" in why
     declared = subject_of(whole, Declared(without=trained_classifier, name="steps"), *held_out)
     assert declared.defense == "steps"
-    assert knowledge(declared) == ["no defense", "gray-box", "white-box", "black-box"]
+    assert knowledge(declared) == ["undefended", "gray-box", "white-box", "black-box"]
     assert not recipe(declared)[0]
     mended = subject_of(whole, Declared(substitute=trained_classifier), *held_out)
     assert recipe(mended)[0]
