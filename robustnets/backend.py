@@ -114,12 +114,7 @@ def compiled(function: Callable[..., Any], xla: bool = False) -> Callable[..., A
     if name() == "jax":
         import jax
 
-        def stateless(*arguments):
-            # what the model would update, such as random seeds, cannot leave a compiled function
-            with keras.StatelessScope():
-                return function(*arguments)
-
-        return jax.jit(stateless)
+        return jax.jit(function)
     import tensorflow as tf
 
     return tf.function(function, jit_compile=xla, autograph=False, reduce_retracing=False)
@@ -243,15 +238,24 @@ def _jax_epoch(model, optimizer, loss, xla):
     return epoch
 
 
+def without_updates() -> contextlib.AbstractContextManager[Any]:
+    """On JAX, drop what a model writes to its variables, such as the next random seed.
+
+    A compiled function would leave a tracer there, which breaks the model. A layer that draws
+    therefore draws the same numbers in every pass on JAX. On TensorFlow nothing changes.
+    """
+    return keras.StatelessScope() if name() == "jax" else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def double_precision() -> Iterator[None]:
     """Keep float64 as it is, which JAX otherwise rounds to float32."""
     if name() == "jax":
         import jax.experimental
 
-        # moved between releases
-        enable = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
-        with enable(True):
+        # it moved between releases
+        home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental
+        with home.enable_x64(True):
             yield
     else:
         yield

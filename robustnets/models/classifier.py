@@ -64,7 +64,8 @@ class Classifier:
 
     def logits(self, x):
         """Tensor (N, H, W, C) -> tensor (N, K); traceable, inference mode."""
-        return self.model(x, training=False)
+        with backend.without_updates():
+            return self.model(x, training=False)
 
     def probabilities(self, x):
         """Tensor (N, H, W, C) -> tensor (N, K), rows sum to 1."""

@@ -118,7 +118,7 @@ def _carried_out(check: Callable[[Evidence], Finding], evidence: Evidence) -> Fi
     try:
         return check(evidence)
     except Unchecked as why:
-        return Finding("WARN", f"not checked: {why}", "Look at this by hand.")
+        return Finding("WARN", f"not checked: {why}", why.remedy)
 
 
 def _verify(x, y, found, threat, examples, attack, others, names, wanted):
@@ -126,10 +126,10 @@ def _verify(x, y, found, threat, examples, attack, others, names, wanted):
         raise ValueError(f"examples must be an int >= 1, got {examples!r}")
     if len(x) == 0 or len(x) != len(y):
         raise ValueError(f"x and y must hold the same N > 0 examples, got {len(x)} and {len(y)}")
-    if found is not None and (found.clean.shape != x.shape or not np.array_equal(found.y, y)):
-        raise ValueError(
-            f"found must be about x and y, got one of {found.clean.shape} for {x.shape}"
-        )
+    if found is not None:
+        for what, theirs, ours in (("x", found.clean, x), ("y", found.y, y)):
+            if not np.array_equal(theirs, ours):
+                raise ValueError(f"found must be about x and y, its clean {what} is another one")
     for name, made in others.items():
         if made.shape != x.shape:
             raise ValueError(f"others[{name!r}] must be {x.shape}, got {made.shape}")

@@ -46,7 +46,16 @@ class Finding(NamedTuple):
 
 
 class Unchecked(Exception):
-    """A check that cannot be made; the text says why."""
+    """A check that cannot be made.
+
+    Args:
+        why: what is in the way.
+        remedy: what would make the check possible.
+    """
+
+    def __init__(self, why: str, remedy: str):
+        super().__init__(why)
+        self.remedy = remedy
 
 
 def headline_holds(checks: Iterable[Check]) -> bool:

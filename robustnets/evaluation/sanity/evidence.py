@@ -8,38 +8,16 @@ from typing import Any
 import numpy as np
 
 from robustnets import engines
-from robustnets.attacks import (
-    FGSM,
-    NES,
-    PGD,
-    EveryPixel,
-    Evolutionary,
-    HopSkipJump,
-    LabelOnlyNES,
-    Noise,
-    OnePixel,
-    Square,
-)
 from robustnets.core.seeds import derive
 from robustnets.core.threat import ThreatModel
 from robustnets.engines import Adversarial
+from robustnets.engines.checks import refuse_probabilities
 from robustnets.evaluation.sanity.check import Unchecked
+from robustnets.evaluation.sanity.probes import iterates, named, probe
 from robustnets.evaluation.worst_case import ROBUST, WorstCase
 from robustnets.models.classifier import Classifier
 
-WITHOUT_GRADIENTS = (
-    EveryPixel,
-    Evolutionary,
-    HopSkipJump,
-    LabelOnlyNES,
-    NES,
-    Noise,
-    OnePixel,
-    Square,
-)
-STEPS = 40  # of the gradient attack, where the evaluation had none
-QUERIES = 300  # of the black-box attack
-DRAWS = 20  # of noise
+FACTORS = (0.5, 1.0, 2.0)  # of the radius
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +45,36 @@ class Evidence:
     seed: int
     given: Any = None
     others: Mapping[str, np.ndarray] = field(default_factory=dict)
-    _runs: dict[Any, Adversarial] = field(default_factory=dict)
+    _runs: dict[tuple[Any, float], Adversarial] = field(default_factory=dict)
 
     @cached_property
-    def logits(self) -> np.ndarray:
-        """float32 (n, K), of the clean examples."""
+    def outputs(self) -> np.ndarray:
+        """float32 (n, K), what the model says of the clean examples."""
         return self.classifier.predict(self.x)
+
+    @property
+    def logits(self) -> np.ndarray:
+        """The same, fit to be compared.
+
+        Raises:
+            Unchecked: if some are not finite.
+        """
+        if not np.isfinite(self.outputs).all():
+            raise Unchecked("outputs are not finite", "Mend the model.")
+        return self.outputs
 
     @cached_property
     def right(self) -> np.ndarray:
         """bool (n,): who is right as it stands.
 
         Raises:
-            Unchecked: if nobody is, or if logits are not finite.
+            Unchecked: if nobody is.
         """
-        if not np.isfinite(self.logits).all():
-            raise Unchecked("logits are not finite")
-        right = ~self.wrong(self.x)
+        right = self.logits.argmax(axis=1) == self.y
+        if self.evaluations > 1:
+            right = ~self.wrong(self.x)
         if not right.any():
-            raise Unchecked("no example is right without an attack")
+            raise Unchecked("no example is right without an attack", "Check the labels.")
         return right
 
     @cached_property
@@ -97,63 +86,57 @@ class Evidence:
         """
         if self.given is not None:
             return self.given
-        iterated = [a for a in self.attacks if by_gradient(a) and hasattr(a, "steps")]
         # a minimal attack knows no radius, and its curve cannot be anything but monotone
-        for attack in sorted(iterated, key=lambda a: a.minimal):
+        for attack in sorted(filter(iterates, self.attacks), key=lambda a: a.minimal):
             return attack
-        return self.probe(PGD, steps=STEPS)
+        return self.probe("iterated")
 
     @property
     def attacks(self) -> tuple[Any, ...]:
         """Those of the evaluation."""
         return () if self.found is None else tuple(part.attack for part in self.found.parts)
 
-    def probe(self, kind: Any, **settings: Any) -> Any:
-        """An attack of this kind in the declared threat model.
-
-        Raises:
-            Unchecked: if it does not know the norm.
-        """
-        if self.threat.norm not in kind.norms:
-            raise Unchecked(f"there is no {kind.__name__} in {self.threat.norm}")
-        return kind(self.threat, **settings)
-
-    def single_step(self) -> Any:
-        return self.probe(FGSM)
-
-    def black_box(self) -> Any:
-        return self.probe(Square, budget=QUERIES)
-
-    def noise(self) -> Any:
-        return self.probe(Noise, draws=DRAWS)
-
-    def other_loss(self) -> Any:
-        return self.probe(PGD, steps=STEPS, loss="margin")
+    def probe(self, name: str) -> Any:
+        """One of `PROBES` in the declared threat model."""
+        return probe(name, self.threat)
 
     def run(self, attack: Any, eps: float | None = None) -> Adversarial:
         """Carry an attack out on all n examples, right or wrong, once.
 
         Args:
-            attack: its box and norm are the declared ones.
+            attack: untargeted.
             eps: the radius, or None for the declared one.
 
         Raises:
             Unchecked: if the model's numbers forbid it.
         """
         eps = self.threat.eps if eps is None else eps
-        attack = replace(attack, threat=replace(self.threat, eps=eps))
-        if attack not in self._runs:
-            if looks_like_probabilities(self.logits):
-                raise Unchecked("outputs are probabilities, through which no attack is run")
-            try:
-                self._runs[attack] = engines.run(
-                    attack, self.classifier, self.x, self.y,
-                    seed=derive(self.seed, "sanity"), attack_wrong=True,
-                )  # fmt: skip
-            except FloatingPointError as problem:
-                raise Unchecked(f"{type(attack).__name__} met numbers that are not finite: "
-                                f"{problem}") from problem  # fmt: skip
-        return self._runs[attack]
+        attack = replace(attack, threat=self.threat)
+        if (attack, eps) not in self._runs:
+            # one run of a minimal attack serves all radii
+            radii = sorted({eps, *self.radii, self.reach}) if attack.minimal else [eps]
+            found = self.carry_out(attack, self.x, self.y, "first", epsilons=radii)
+            self._runs.update({(attack, r): made for r, made in zip(radii, found)})
+        return self._runs[attack, eps]
+
+    def carry_out(self, attack: Any, x: np.ndarray, y: np.ndarray, name: str, **settings: Any):
+        """`engines.run` on examples that may be wrong already; draws differ by name.
+
+        Raises:
+            Unchecked: if the model's numbers forbid it.
+        """
+        seed = derive(self.seed, "sanity", name)
+        try:
+            refuse_probabilities(self.classifier, self.logits)
+        except ValueError as problem:
+            raise Unchecked("outputs are probabilities", "Give the logits.") from problem
+        try:
+            return engines.run(
+                attack, self.classifier, x, y, seed=seed, attack_wrong=True, **settings
+            )
+        except FloatingPointError as problem:
+            why = f"{named(attack)} meets numbers that are not finite"
+            raise Unchecked(why, "Mend what makes them: a root of 0, a logarithm.") from problem
 
     def broken(self, attack: Any, eps: float | None = None) -> np.ndarray:
         """bool (n,): who is right as it stands and wrong after the attack; see `run`."""
@@ -185,6 +168,11 @@ class Evidence:
         return self.found.broken_by[self.rows] == ROBUST
 
     @property
+    def radii(self) -> tuple[float, ...]:
+        """Half of the declared radius, that one, and twice that one."""
+        return tuple(min(factor * self.threat.eps, self.reach) for factor in FACTORS)
+
+    @property
     def reach(self) -> float:
         """The radius of a ball that holds the whole box."""
         wide, values = self.threat.high - self.threat.low, self.x[0].size
@@ -198,19 +186,3 @@ def wrong(classifier: Classifier, x: np.ndarray, y: np.ndarray, found: WorstCase
     times, needed = (1, 1) if found is None else (found.evaluations, found.needed)
     counts = sum((classifier.predict(x).argmax(axis=1) != y).astype(int) for _ in range(times))
     return counts >= needed
-
-
-def by_gradient(attack: Any) -> bool:
-    """Whether an attack differentiates the model."""
-    return not isinstance(attack, WITHOUT_GRADIENTS)
-
-
-def looks_like_probabilities(outputs: np.ndarray) -> bool:
-    """Whether no row of outputs, float32 (n, K), is negative, and all have one sum."""
-    sums = outputs.sum(axis=1)
-    return bool(outputs.min() >= 0 and np.ptp(sums) < 1e-4 * max(float(sums.max()), 1e-30))
-
-
-def named(attack: Any) -> str:
-    """An attack in a line of the block."""
-    return type(attack).__name__

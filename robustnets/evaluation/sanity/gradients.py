@@ -10,7 +10,13 @@ from keras import ops
 from robustnets import backend
 from robustnets.attacks.losses import LOSSES
 from robustnets.engines import memory
-from robustnets.evaluation.sanity.check import Finding, Unchecked, graded, level_of_count
+from robustnets.evaluation.sanity.check import (
+    Finding,
+    Unchecked,
+    allowed,
+    graded,
+    level_of_count,
+)
 from robustnets.evaluation.sanity.evidence import Evidence
 from robustnets.evaluation.sanity.precision import float64_copy
 from robustnets.models.classifier import Classifier, batches
@@ -43,10 +49,9 @@ def saturated(e: Evidence) -> Finding:
     x, y = e.x[e.right], e.y[e.right]
     zero = flat(e.classifier, "cross_entropy", x, y)[0] & ~flat(e.classifier, "margin", x, y)[0]
     count = int(zero.sum())
-    level = level_of_count(count, len(x))
-    level = {"WARN": "PASS", "FAIL": "FAIL" if count > MOSTLY * len(x) else "WARN"}.get(
-        level, level
-    )
+    level = "WARN" if count > allowed(len(x)) else "PASS"
+    if count > max(MOSTLY * len(x), allowed(len(x))):
+        level = "FAIL"
     top = np.sort(e.logits[e.right], axis=1)
     lead = float(np.median(top[:, -1] - top[:, -2]))
     number = f"{count} of {len(x)} saturated; the highest logit leads by {lead:.3g} (median)"
@@ -74,7 +79,7 @@ def in_float64(e: Evidence) -> Finding:
         try:
             copy = float64_copy(e.classifier, x[:2])
         except ValueError as problem:
-            raise Unchecked(str(problem)) from problem
+            raise Unchecked(str(problem), "Repeat the attack in float64 by hand.") from problem
         for loss in losses:
             still, broken = flat(copy, loss, x.astype(np.float64), y)
             back |= zero[loss] & ~still & ~broken

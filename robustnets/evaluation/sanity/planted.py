@@ -16,7 +16,8 @@ from robustnets.attacks import Noise
 from robustnets.core.seeds import derive
 from robustnets.core.threat import ThreatModel
 from robustnets.evaluation.sanity.check import Finding, Unchecked, graded
-from robustnets.evaluation.sanity.evidence import DRAWS, Evidence, by_gradient, named
+from robustnets.evaluation.sanity.evidence import Evidence
+from robustnets.evaluation.sanity.probes import by_gradient, named, probe
 from robustnets.models.classifier import Classifier
 
 EXAMPLES = 16
@@ -32,9 +33,9 @@ def finds_planted(e: Evidence) -> Finding:
     """
     attacks = [a for a in e.attacks if by_gradient(a)] or [e.under_test]
     if e.threat.norm == "l0":
-        raise Unchecked("nothing can be planted for gradients in l0")
+        raise Unchecked("gradients find nothing planted in l0", "")
     if e.threat.eps == 0:
-        raise Unchecked("eps is 0")
+        raise Unchecked("eps is 0", "")
     seed = derive(e.seed, "sanity", "planted")
     victim, x, y = plant(e.threat, e.classifier.image_shape, e.classifier.classes, seed)
 
@@ -43,7 +44,7 @@ def finds_planted(e: Evidence) -> Finding:
         return engines.run(attack, victim, x, y, seed=seed, attack_wrong=True).success
 
     hit = [hits(attack) for attack in attacks]
-    lucky = e.threat.norm in Noise.norms and hits(Noise(e.threat, draws=DRAWS)).sum() > MISSED
+    lucky = e.threat.norm in Noise.norms and hits(probe("noise", e.threat)).sum() > MISSED
     missed = [name for name, rows in zip(map(named, attacks), hit) if (~rows).sum() > MISSED]
     level = "WARN" if missed or lucky else "PASS"
     if (~np.any(hit, axis=0)).sum() > MISSED:

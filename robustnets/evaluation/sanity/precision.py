@@ -28,12 +28,7 @@ def float64_copy(classifier: Classifier, x: np.ndarray) -> Classifier:
     # layers made inside other layers ask for the default
     keras.config.set_floatx("float64")
     try:
-        clone = keras.models.clone_model(
-            model,
-            input_tensors=keras.Input(model.inputs[0].shape[1:], dtype="float64"),
-            clone_function=_cloned,
-            recursive=True,
-        )
+        clone = _cloned(model)
         clone.set_weights([w.astype(np.float64) for w in model.get_weights()])
         copy = Classifier(clone)
         found = copy.predict(x.astype(np.float64))
@@ -52,6 +47,11 @@ def float64_copy(classifier: Classifier, x: np.ndarray) -> Classifier:
 
 
 def _cloned(layer: Any) -> Any:
+    if isinstance(layer, keras.Model):
+        inputs = keras.tree.map_structure(
+            lambda t: keras.Input(batch_shape=t.shape, dtype="float64"), layer.input
+        )
+        return keras.models.clone_model(layer, input_tensors=inputs, clone_function=_cloned)
     if not isinstance(layer, keras.layers.Layer):
         return layer  # a bare operation, which computes in what it is given
     return type(layer).from_config({**layer.get_config(), "dtype": "float64"})

@@ -19,7 +19,7 @@ def ball(e: Evidence) -> Finding:
     """FAIL if any stored example is farther from its clean one than eps and rounding."""
     found = _found(e)
     moved = lengths(found.clean, found.x, e.threat)
-    outside = int((~(moved <= _radius(e.threat))).sum())
+    outside = np.count_nonzero(~(moved <= _radius(e.threat)))
     number = f"{outside} of {len(moved)} outside; farthest {moved.max():.6g} of {e.threat.eps:.6g}"
     remedy = "The attack leaves its ball: project its examples, and count success after that."
     return graded("FAIL" if outside else "PASS", number, remedy)
@@ -29,7 +29,7 @@ def box(e: Evidence) -> Finding:
     """FAIL if any stored value is outside the box, or not a number."""
     found, low, high = _found(e), e.threat.low, e.threat.high
     inside = ((found.x >= low) & (found.x <= high)).reshape(len(found.x), -1).all(axis=1)
-    number = f"{(~inside).sum()} of {len(inside)} outside [{low:g}, {high:g}]"
+    number = f"{(~inside).sum()} of {len(found.x)} outside [{low:g}, {high:g}]"
     remedy = "The attack leaves the box of valid inputs: clip, and count success after that."
     return graded("PASS" if inside.all() else "FAIL", number, remedy)
 
@@ -56,7 +56,7 @@ def in_uint8(e: Evidence) -> Finding:
     found = _found(e)
     broken = found.broken_by >= 0
     if not broken.any():
-        raise Unchecked("nothing was broken")
+        raise Unchecked("nothing was broken", "")
     images = rounded(found.x[broken], e.threat)
     lost = int((~wrong(e.classifier, images, found.y[broken], found)).sum())
     level = "WARN" if lost > max(2, LOST * broken.sum()) else "PASS"
@@ -91,5 +91,5 @@ def _radius(threat: ThreatModel) -> float:
 
 def _found(e: Evidence) -> WorstCase:
     if e.found is None:
-        raise Unchecked("there is no evaluation")
+        raise Unchecked("there is no evaluation", "Run one.")
     return e.found

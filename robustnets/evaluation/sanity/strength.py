@@ -14,28 +14,30 @@ from robustnets.evaluation.sanity.check import (
     graded,
     level_of_pair,
 )
-from robustnets.evaluation.sanity.evidence import Evidence, by_gradient, named
+from robustnets.evaluation.sanity.evidence import Evidence
+from robustnets.evaluation.sanity.probes import by_gradient, iterates, named
 
 HELPED = 0.1  # share of the examples that a lucky attack may make easier
 
 
 def iterative(e: Evidence) -> Finding:
     """Attacks with steps break at least what one step breaks; see `level_of_pair`."""
-    many = e.broken_by(lambda a: by_gradient(a) and hasattr(a, "steps")) | e.broken(e.under_test)
+    attack = e.under_test if iterates(e.under_test) else e.probe("iterated")
+    many = e.broken_by(iterates) | e.broken(attack)
     remedy = "One step beats many: mend the step size, or the gradients that mislead."
-    return _against(e, many, named(e.under_test), e.single_step(), remedy)
+    return _against(e, many, named(attack), "single step", remedy)
 
 
 def white_box(e: Evidence) -> Finding:
     """Gradients break at least what 300 queries do; see `level_of_pair`."""
     remedy = "Gradients are masked: give a substitute gradient, or attack with more queries."
-    return _against(e, _by_gradients(e), "gradients", e.black_box(), remedy)
+    return _against(e, _by_gradients(e), "gradients", "black box", remedy)
 
 
 def better_than_noise(e: Evidence) -> Finding:
     """Gradients break at least what the worst of 20 random draws does; see `level_of_pair`."""
     remedy = "Random noise beats gradients: the attack or the gradients are broken."
-    return _against(e, _by_gradients(e), "gradients", e.noise(), remedy)
+    return _against(e, _by_gradients(e), "gradients", "noise", remedy)
 
 
 def label_leaking(e: Evidence) -> Finding:
@@ -68,11 +70,12 @@ def _by_gradients(e: Evidence) -> np.ndarray:
     return e.broken_by(by_gradient) | e.broken(e.under_test)
 
 
-def _against(e, strong, name, probe, remedy):
-    """Compare on the examples that are right."""
-    strong, weak = strong[e.right], e.broken(probe)[e.right]
+def _against(e: Evidence, strong: np.ndarray, name: str, weak: str, remedy: str) -> Finding:
+    """Compare with a probe on the examples that are right."""
+    attack = e.probe(weak)
+    strong, broken = strong[e.right], e.broken(attack)[e.right]
     number = (
-        f"{name} {strong.sum()}, {named(probe)} {weak.sum()} of {len(strong)} "
-        f"({(weak & ~strong).sum()} by the latter alone)"
+        f"{name} {strong.sum()}, {named(attack)} {broken.sum()} of {len(strong)} "
+        f"({(broken & ~strong).sum()} by the latter alone)"
     )
-    return graded(level_of_pair(strong, weak), number, remedy)
+    return graded(level_of_pair(strong, broken), number, remedy)
