@@ -203,7 +203,12 @@ def _through(bare: Classifier, layer: Any, substitute: Callable, name: str) -> C
 
 def _disagreement(function: Callable, x: np.ndarray) -> float:
     """The largest difference between passes over the same examples, relative to their size."""
-    compiled = backend.compiled(function)
+
+    def run(images: Any) -> Any:
+        with backend.without_updates():
+            return function(images)
+
+    compiled = backend.compiled(run)
     tensor = ops.convert_to_tensor(x)
     first, *others = (
         ops.convert_to_numpy(compiled(tensor)).reshape(len(x), -1) for _ in range(PASSES)
@@ -233,7 +238,8 @@ def _layer_gradient(layer: keras.layers.Layer) -> Callable:
         def total(v):
             return ops.sum(ops.reshape(layer(v) * weights, (v.shape[0], -1)), axis=1)
 
-        return backend.value_and_grad(total)(x)[1]
+        with backend.without_updates():
+            return backend.value_and_grad(total)(x)[1]
 
     return backend.compiled(gradient)
 

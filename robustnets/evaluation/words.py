@@ -49,7 +49,8 @@ def worth(found: Evaluation, undefended: Attacker) -> str:
         f"Without the defense {undefended.case.robust_accuracy:.1%} of the examples withstand "
         f"gradient attacks. Behind it {gray.case.robust_accuracy:.1%} withstand attacks crafted "
         f"without it, a difference of {_difference(seeming)}; "
-        f"**{found.robust_accuracy.estimate:.1%} withstand all attackers, a difference of {_difference(real)}**."
+        f"**{found.robust_accuracy.estimate:.1%} withstand all attackers, a difference of "
+        f"{_difference(real)}**."
     )
     gain = real.difference
     if gain.low > 0:

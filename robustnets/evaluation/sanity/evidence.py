@@ -184,5 +184,10 @@ class Evidence:
 def wrong(classifier: Classifier, x: np.ndarray, y: np.ndarray, found: WorstCase | None):
     """bool (n,): whose prediction is not y, in as many evaluations as `found` needs."""
     times, needed = (1, 1) if found is None else (found.evaluations, found.needed)
-    counts = sum((classifier.predict(x).argmax(axis=1) != y).astype(int) for _ in range(times))
-    return counts >= needed
+    return wrong_times(classifier, x, y, times) >= needed
+
+
+def wrong_times(classifier: Classifier, x: np.ndarray, y: np.ndarray, times: int) -> np.ndarray:
+    """int64 (n,): in how many of so many fresh evaluations the prediction is not y."""
+    predictions = [classifier.predict(x).argmax(axis=1) for _ in range(times)]
+    return np.sum([predicted != y for predicted in predictions], axis=0)

@@ -5,13 +5,15 @@ the authors' code prints in the end).
 """
 
 import numpy as np
+from scipy import stats
 
 from robustnets.attacks.balls import distances, pixels
 from robustnets.core.threat import ThreatModel
 from robustnets.evaluation.sanity.check import Finding, Unchecked, graded, level_of_count
-from robustnets.evaluation.sanity.evidence import Evidence, wrong
+from robustnets.evaluation.sanity.evidence import Evidence, wrong, wrong_times
 from robustnets.evaluation.worst_case import WRONG, WorstCase
 
+CHANCE = 0.001  # that an outcome turns although nothing changed but the draws
 LOST = 0.1  # share of the successes that rounding to 8 bits may undo
 
 
@@ -37,14 +39,31 @@ def box(e: Evidence) -> Finding:
 def reproduced(e: Evidence) -> Finding:
     """The model, asked again, is right where the evaluation says so and wrong where it does.
 
-    FAIL if more than 2 examples and 2 % are not as stored, WARN for any.
+    FAIL if more than 2 examples and 2 % are not as stored, WARN for any. For a model that draws
+    at random, outcomes that fresh draws turn by chance are as stored.
     """
     found = _found(e)
-    clean = wrong(e.classifier, found.clean, found.y, found) != (found.broken_by == WRONG)
-    broken = (found.broken_by >= 0) & ~wrong(e.classifier, found.x, found.y, found)
+    clean = _contradicted(e, found.clean, found.broken_by == WRONG)
+    broken = (found.broken_by >= 0) & _contradicted(e, found.x, np.ones(len(found.y), bool))
     number = f"{clean.sum()} clean and {broken.sum()} broken ones are not, of {len(found.y)}"
     remedy = "Stored outcomes do not come back: is this the same model, in inference mode?"
     return graded(level_of_count(int((clean | broken).sum()), len(found.y)), number, remedy)
+
+
+def _contradicted(e: Evidence, x: np.ndarray, stored: np.ndarray) -> np.ndarray:
+    """bool (N,): whose fresh evaluations say clearly the opposite of what is stored.
+
+    Of an example that is wrong in as large a share of draws as a success needs, so few wrong
+    evaluations, or for the opposite so many, come up with a probability of less than `CHANCE`.
+    """
+    found = _found(e)
+    times, share = found.evaluations, found.needed / found.evaluations
+    counts = wrong_times(e.classifier, x, found.y, times)
+    if times == 1:
+        return (counts == 1) != stored
+    few = stats.binom.cdf(counts, times, share) < CHANCE
+    many = stats.binom.sf(counts - 1, times, share) < CHANCE
+    return np.where(stored, few, many)
 
 
 def in_uint8(e: Evidence) -> Finding:

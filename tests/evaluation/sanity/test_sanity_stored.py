@@ -77,6 +77,30 @@ def test_outcomes_that_do_not_come_back(trained_classifier, held_out, found):
     assert (level, number) == ("FAIL", "4 clean and 0 broken ones are not, of 80")
 
 
+def test_chance_alone_contradicts_nothing(trained_classifier, held_out, found):
+    """A model that is wrong in half of its draws, whatever it is asked."""
+
+    class Coin:
+        def __init__(self):
+            self.rng = np.random.default_rng(0)
+
+        def __getattr__(self, name):
+            return getattr(trained_classifier, name)
+
+        def predict(self, x, batch_size=1000):
+            z = np.eye(10, dtype=np.float32)[held_out[1]]
+            return np.where(self.rng.random((len(x), 1)) < 0.5, z, np.roll(z, 1, axis=1))
+
+    drawn = replace(found, evaluations=20, needed=11)
+    level, _ = look(Coin(), held_out, drawn, "outcomes reproduced")
+    assert level in ("PASS", "WARN")
+    # the model without draws is right, every time, where it is said to be broken
+    steady = replace(drawn, x=found.clean)
+    level, number = look(trained_classifier, held_out, steady, "outcomes reproduced")
+    assert level == "FAIL"
+    assert number.startswith("0 clean and ")
+
+
 def test_rounding_to_8_bits(trained_classifier, held_out, found):
     name = "8-bit round trip"
     assert look(trained_classifier, held_out, found, name)[0] == "PASS"
