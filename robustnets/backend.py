@@ -280,6 +280,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return kind == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
 
 
+def refuses_xla(error: BaseException) -> bool:
+    """Whether TensorFlow's XLA has no code for an operation that a plain graph can run."""
+    said = str(error)
+    return name() == "tensorflow" and "XLA" in said and "unsupported operations" in said
+
+
 def is_untraceable(error: BaseException) -> bool:
     """Whether a function failed because it looks at values that a compiled one has not got."""
     if name() == "jax":

@@ -42,6 +42,7 @@ class Classifier:
                 stacklevel=2,
             )
         self.model = bare
+        self.graph_only = False  # set once XLA has refused a layer
         self._compiled: dict[Any, Callable] = {}
 
     @property
@@ -78,9 +79,9 @@ class Classifier:
         is no faster on dense layers, slower on convolutions, and takes several times longer
         to compile.
         """
-        if key not in self._compiled:
-            self._compiled[key] = backend.compiled(function, xla)
-        return self._compiled[key]
+        if (key, xla) not in self._compiled:
+            self._compiled[key, xla] = backend.compiled(function, xla)
+        return self._compiled[key, xla]
 
     def predict(self, x: np.ndarray, batch_size: int = 1000) -> np.ndarray:
         """Logits of all examples.
