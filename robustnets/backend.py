@@ -4,8 +4,11 @@ Everything else is written with `keras.ops`. The backend is Keras' own choice
 (`KERAS_BACKEND`, TensorFlow unless told otherwise).
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -251,6 +254,29 @@ def _jax_epoch(model, optimizer, loss, xla, perturb):
     return epoch
 
 
+def without_updates() -> contextlib.AbstractContextManager[Any]:
+    """On JAX, drop what a model writes to its variables, such as the next random seed.
+
+    A compiled function would leave a tracer there, which breaks the model. A layer that draws
+    therefore draws the same numbers in every pass on JAX. On TensorFlow nothing changes.
+    """
+    return keras.StatelessScope() if name() == "jax" else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def double_precision() -> Iterator[None]:
+    """Keep float64 as it is, which JAX otherwise rounds to float32."""
+    if name() == "jax":
+        import jax.experimental
+
+        # it moved between releases
+        home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental
+        with home.enable_x64(True):
+            yield
+    else:
+        yield
+
+
 def on_accelerator() -> bool:
     """Whether computations run on something other than the CPU."""
     if name() == "jax":
@@ -268,6 +294,12 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     kind = type(error).__name__
     return kind == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def refuses_xla(error: BaseException) -> bool:
+    """Whether TensorFlow's XLA has no code for an operation that a plain graph can run."""
+    said = str(error)
+    return name() == "tensorflow" and "XLA" in said and "unsupported operations" in said
 
 
 def is_untraceable(error: BaseException) -> bool:
@@ -321,3 +353,94 @@ def describe() -> dict[str, str]:
             else "cpu"
         )
     return {"backend": name(), name(): version, "keras": keras.__version__, "device": device}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A node of a TensorFlow graph: its first output's rank, or None, and who feeds it."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    rank: int | None
+
+
+class Signature:
+    """A function of a TensorFlow SavedModel; its variables stay as they were saved.
+
+    Attributes:
+        inputs, outputs: their names.
+        shape: of the first input, or None where it is not known.
+        input_dtype: of the first input.
+    """
+
+    def __init__(self, loaded: Any, function: Any):
+        takes = function.structured_input_signature[1]
+        self.inputs, self.outputs = tuple(takes), tuple(function.structured_outputs)
+        first = next(iter(takes.values()), None)
+        self.shape: tuple[int | None, ...] | None = None
+        self.input_dtype = "float32"
+        if first is not None:
+            self.input_dtype = first.dtype.name
+            self.shape = None if first.shape.rank is None else tuple(first.shape)
+        self._loaded = loaded  # variables live as long as this does
+        self._function = function
+
+    def call(self, x: Any) -> Any:
+        """Tensor (N, ...) -> the first output, a tensor; differentiable."""
+        return self._function(**{self.inputs[0]: x})[self.outputs[0]]
+
+    @functools.cached_property
+    def _frozen(self) -> Any:
+        from tensorflow.python.framework import convert_to_constants
+
+        freeze = convert_to_constants.convert_variables_to_constants_v2
+        return freeze(self._function, lower_control_flow=False)
+
+    @functools.cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """All nodes of the graph, functions inlined; none where that cannot be done."""
+        try:
+            nodes = self._frozen.graph.get_operations()
+        except Exception:  # more than two gigabytes, or nodes that TensorFlow does not inline
+            return ()
+        return tuple(
+            Operation(
+                node.name,
+                node.type,
+                tuple(tensor.op.name for tensor in node.inputs),
+                node.outputs[0].shape.rank if node.outputs else None,
+            )
+            for node in nodes
+        )
+
+    @property
+    def output(self) -> str:
+        """Name of the node that gives the first output."""
+        return self._frozen.outputs[0].op.name
+
+    def until(self, end: str) -> Callable[[Any], Any]:
+        """A function of the same input that gives the output of a node."""
+        import tensorflow as tf
+
+        graph = self._frozen.graph.as_graph_def()
+        whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+        return whole.prune(self._frozen.inputs[0].name, f"{end}:0")
+
+
+def saved_signatures(folder: Path) -> dict[str, Signature]:
+    """The signatures of a TensorFlow SavedModel, by name.
+
+    Raises:
+        RuntimeError: on another backend than TensorFlow.
+        Exception: whatever TensorFlow raises for a folder that it cannot read.
+    """
+    if name() != "tensorflow":
+        raise RuntimeError(
+            f"a SavedModel is read on the tensorflow backend of Keras, got {name()!r}; set "
+            "KERAS_BACKEND=tensorflow"
+        )
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder))
+    return {key: Signature(loaded, function) for key, function in loaded.signatures.items()}

@@ -1,7 +1,10 @@
 """The command line: parses and delegates, nothing else."""
 
+import contextlib
 import difflib
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -29,6 +32,22 @@ DataDir = Annotated[
 StoreDir = Annotated[
     Path | None,
     typer.Option("--store", help="Folder of everything computed.  [env: ROBUSTNETS_HOME]"),
+]
+ModelSource = Annotated[
+    str,
+    typer.Argument(help="A .keras or .h5 file, a SavedModel's folder, or module:function."),
+]
+Custom = Annotated[
+    list[str] | None,
+    typer.Option(help="A module that holds the model's own layers; repeatable."),
+]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Let a model run code of its own: Lambda layers, a SavedModel."),
+]
+Logits = Annotated[
+    str | None,
+    typer.Option(metavar="LAYER", help="The layer whose output are the logits; default: found."),
 ]
 Chapters = Annotated[list[str], typer.Argument(help=f"One or more of: {', '.join(CHAPTERS)}.")]
 
@@ -89,6 +108,20 @@ def run(
     seeds: Annotated[int | None, typer.Option(min=1, help="Training seeds.")] = None,
     store: StoreDir = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Worker processes.")] = 1,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            help="dask or ray: the cluster at DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or one of -j "
+            "processes here."
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART/PARTS",
+            help="Only that part of the Cells, such as 2/8; a run without it writes the page.",
+        ),
+    ] = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="Folder for pages; default: in the store.")
     ] = None,
@@ -106,7 +139,16 @@ def run(
     _one_of("engine", engine, ENGINES)
     from robustnets.core.store import default_root
     from robustnets.experiments import runner
+    from robustnets.experiments.shard import Shard
+    from robustnets.experiments.workers import check_workers
 
+    try:
+        check_workers(jobs, workers)
+        part = Shard.of_text(shard) if shard is not None else None
+    except (ValueError, ModuleNotFoundError) as problem:
+        _fail(problem)
+    if part is not None and out_dir is not None:
+        _fail("a shard writes no page; give --out to the run without --shard")
     root = store or default_root()
     settings = runner.Settings(
         str(root),
@@ -123,8 +165,12 @@ def run(
     folder = out_dir or root / "reports" / f"{scale}-{dataset_label(dataset)}"
     try:
         for slug in chapters:
-            _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dry_run)
-        if not dry_run:
+            _run_chapter(
+                slug, scale, dataset, seeds, engine, settings, jobs, workers, part, folder, dry_run
+            )
+        if part is not None and not dry_run:
+            out.print(f"shard {shard} is done; a run without --shard writes the page")
+        elif not dry_run:
             from robustnets.chapters.write import write_chapters
 
             with err.status("writing pages"):
@@ -142,13 +188,17 @@ def dataset_label(dataset: str | None) -> str:
     return Path(dataset).stem if dataset else "default"
 
 
-def _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dry_run) -> None:
+def _run_chapter(
+    slug, scale, dataset, seeds, engine, settings, jobs, workers, part, folder, dry_run
+) -> None:
     from robustnets.chapters import chapter
     from robustnets.experiments import runner
     from robustnets.experiments.live import Live
     from robustnets.experiments.publish import publish
 
     cells = chapter(slug).cells(scale, dataset, seeds, engine)
+    if part is not None:
+        cells = part.take(cells)
     planned = runner.plan(cells, settings)
     stored = sum(p.stored for p in planned)
     out.print(f"{slug}: {len(planned)} Cells, {stored} stored", highlight=False)
@@ -162,7 +212,9 @@ def _run_chapter(slug, scale, dataset, seeds, engine, settings, jobs, folder, dr
             )
         return
     with Live(err, slug) as live:
-        records = runner.run(cells, settings, jobs, live.show)
+        records = runner.run(cells, settings, jobs, live.show, workers)
+    if part is not None:
+        return
     options = [f"--scale {scale}"]
     options += [f"--dataset {dataset}"] if dataset else []
     options += [f"--seeds {seeds}"] if seeds else []
@@ -230,7 +282,7 @@ def data(
 
 @app.command()
 def attack(
-    model: Annotated[Path, typer.Argument(help="A .keras or .h5 file.")],
+    model: ModelSource,
     examples: Annotated[
         str, typer.Option("--data", help="A data set's name, or an .npz file with x and y.")
     ],
@@ -249,9 +301,9 @@ def attack(
         int, typer.Option(help="Fresh evaluations of a success, for a model that draws.")
     ] = 1,
     needed: Annotated[int, typer.Option(help="How many of them must be wrong.")] = 1,
-    custom: Annotated[
-        list[str] | None, typer.Option(help="A module that registers the model's layers.")
-    ] = None,
+    custom: Custom = None,
+    trust: Trust = False,
+    logits: Logits = None,
     data_dir: DataDir = None,
     store: StoreDir = None,
     out_dir: Annotated[
@@ -263,25 +315,27 @@ def attack(
 
     with err.status("loading Keras"):
         quiet_backend()
-        from robustnets import data as sets
         from robustnets.core.store import Store
         from robustnets.core.threat import ThreatModel
         from robustnets.experiments import attack_model as work
+        from robustnets.experiments.examples import examples_for
+        from robustnets.models.load import load_classifier
         from robustnets.report.page import write_page
 
     try:
         radius, limits = work.radius(eps), work.limits(budget)
-        classifier = work.load_classifier(model, custom or ())
-        split = sets.load_examples(examples, data_dir)
+        with _noted():
+            classifier = load_classifier(model, custom or (), trust, logits)
+        found_examples = examples_for(classifier, examples, data_dir, n)
         threat = ThreatModel(norm, radius)
         attacks, notes = work.attacks_of(name, threat, classifier.classes, version)
         with err.status("attacking") as status:
             page, found = work.attack_model(
                 classifier,
-                split.x[:n],
-                split.y[:n],
+                found_examples.x,
+                found_examples.y,
                 attacks,
-                title=f"{name} on {model.name}",
+                title=f"{name} on {Path(model).name}",
                 notes=notes,
                 seed=seed,
                 evaluations=evaluations,
@@ -290,13 +344,93 @@ def attack(
                 progress=lambda moment: status.update(work.line(moment)),
                 **limits,
             )
-    except (ValueError, TypeError, FileNotFoundError, FloatingPointError) as problem:
+    except (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
         _fail(problem)
     _print(page)
     if out_dir is not None:
         index, _ = write_page(page, out_dir)
         work.save(found, out_dir)
         out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def evaluate(
+    model: ModelSource,
+    examples: Annotated[
+        str, typer.Option("--data", help="A data set's name, or an .npz file with x and y.")
+    ],
+    norm: Annotated[str, typer.Option(help="linf, l2 or l1.")] = "linf",
+    eps: Annotated[
+        str, typer.Option(help="Radius in input units, such as 8/255; default: the data's usual.")
+    ] = "",
+    suite: Annotated[str, typer.Option(help="quick, standard or autoattack.")] = "standard",
+    n: Annotated[int, typer.Option("-n", "--n", min=1, help="Examples, by class.")] = 1000,
+    defense: Annotated[
+        str | None, typer.Option(help="package.Layer: a Keras layer to put in front.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Minutes such as 10m, or queries per example such as 2000.")
+    ] = None,
+    fail_under: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit with 1 below this robust accuracy.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    custom: Custom = None,
+    trust: Trust = False,
+    logits: Logits = None,
+    data_dir: DataDir = None,
+    store: StoreDir = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the page, Records and JSON.")
+    ] = None,
+) -> None:
+    """Say how robust a model of your own is, and why to believe it. A killed run goes on."""
+    import sys
+
+    from robustnets.experiments import evaluate_model as work
+    from robustnets.experiments.evaluation_view import EvaluationView
+
+    try:
+        request = work.Request(model, examples, norm, eps, suite, n, seed, defense, budget)
+        out.print(request.plan, markup=False, highlight=False)
+        from robustnets.experiments.quiet import quiet_backend
+
+        with err.status("loading Keras"):
+            quiet_backend()
+            from robustnets.core.store import Store
+            from robustnets.models.load import load_classifier
+        with _noted(), EvaluationView(err) as view:
+            found = work.evaluate_model(
+                request,
+                lambda: load_classifier(model, custom or (), trust, logits),
+                data_dir=str(data_dir) if data_dir else None,
+                store=Store(store),
+                command=["robustnets", *sys.argv[1:]],
+                progress=view.show,
+            )
+        index = None if out_dir is None else found.save(out_dir)
+    except KeyboardInterrupt:
+        err.print("interrupted; what was finished is kept, the same command goes on from there")
+        raise typer.Exit(130) from None
+    except (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
+        _fail(problem)
+    _print(found.summary())
+    if index is not None:
+        out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+    if fail_under is not None and found.robust_accuracy.estimate < fail_under:
+        err.print(f"robust accuracy {found.robust_accuracy.estimate:.3f} is below {fail_under:g}")
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _noted() -> Iterator[None]:
+    """What Python would warn of becomes a note of one line."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in said:
+        if issubclass(warning.category, UserWarning):
+            err.print(f"note: {warning.message}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print(page: Any) -> None:
@@ -318,7 +452,10 @@ def compare_engines(
         typer.Argument(help="Its name: fgsm, pgd, deepfool, carlini-wagner, hop-skip-jump, …"),
     ],
     dataset: Annotated[str, typer.Option(help="A data set's name or .npz file.")] = "digits",
-    model: Annotated[str, typer.Option(help="The network, trained if need be.")] = "fc-100-100-10",
+    model: Annotated[
+        str,
+        typer.Option(help="A network by name, trained if need be, or a model as for attack."),
+    ] = "fc-100-100-10",
     norm: Annotated[
         str | None, typer.Option(help="linf, l2, l1 or l0; default: one that the attack has.")
     ] = None,
@@ -332,6 +469,9 @@ def compare_engines(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the attack; repeatable."),
     ] = None,
+    custom: Custom = None,
+    trust: Trust = False,
+    logits: Logits = None,
     data_dir: DataDir = None,
     store: StoreDir = None,
     out_dir: Annotated[
@@ -349,11 +489,14 @@ def compare_engines(
 
     try:
         spec = comparison.spec_of(attack, norm, eps, settings or ())
-        with err.status("training") as status:
+        with err.status("training") as status, _noted():
             page = comparison.compare(
                 spec,
                 dataset=dataset,
                 model=model,
+                custom=custom or (),
+                trust=trust,
+                logits=logits,
                 n=n,
                 seed=seed,
                 store=Store(store),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_models import convolving
 
 from robustnets.chapters.write import BEGIN, END, write_results
 
@@ -41,6 +42,18 @@ def test_the_attack_on_a_model_of_ones_own_runs(trained_classifier, digits):
     assert [found.success.mean() for found in names["curve"]] == sorted(
         found.success.mean() for found in names["curve"]
     )
+
+
+def test_three_lines_evaluate_a_model(trained_classifier, digits, monkeypatch):
+    from robustnets.evaluation import verdict
+
+    (code,) = [code for code in BLOCKS if "import evaluate" in code]
+    assert len([line for line in code.splitlines() if line]) == 3
+    monkeypatch.setattr(verdict, "checks_of", lambda *args, **kwargs: ())
+    x, y = digits[0][1500:1520], digits[1][1500:1520]
+    names = {"model": convolving(trained_classifier).model, "x": x, "y": y}
+    exec(code, names)
+    assert names["found"].robust_accuracy.n == 20
 
 
 def test_the_results_are_those_of_the_reports(tmp_path):

@@ -100,7 +100,9 @@ def summary(results: Sequence[Result]) -> str:
         elif word.text == "weaker":
             said = f"weaker than {side.name}"
         else:
-            said = f"{side.name}, {result.ratio(side) or 0:.2f} of {side.bar:g}{_most(result, side)}"
+            said = (
+                f"{side.name}, {result.ratio(side) or 0:.2f} of {side.bar:g}{_most(result, side)}"
+            )
         missed.append(f"`{result.name}` ({said})")
     out = f"**Bars**: {len(judged) - len(missed)} of {len(judged)} are reached."
     return f"{out} Not reached: {', '.join(missed)}." if missed else out

@@ -228,6 +228,8 @@ _COMPILERS = tuple(
         (LBFGS(_L2, steps=20, rounds=2), {"steps": 3}),
     )
 )
+
+
 def _apgd(network, batch, n, eps):
     attack = APGD(ThreatModel("linf", eps), steps=100, stop_early=False)
     return Row(

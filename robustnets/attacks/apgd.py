@@ -31,7 +31,8 @@ class APGD:
         threat: norm "linf", "l2" or "l1".
         steps: how many from each starting point.
         restarts: starting points for each example, random ones on the sphere.
-        loss: what to climb, a name in `losses.LOSSES`.
+        loss: what to climb, a name in `losses.LOSSES` or a loss of one's own, see
+            `losses.check_loss`.
         targets: None, or the number of likeliest other classes at x (as many as there are)
             towards which y is left, one after the other, each from `restarts` starting points;
             "dlr" is then `losses.targeted_dlr`.
@@ -55,7 +56,7 @@ class APGD:
     threat: ThreatModel
     steps: int = 100
     restarts: int = 1
-    loss: str = "cross_entropy"
+    loss: losses.Loss = "cross_entropy"
     targets: int | None = None
     large_radii: bool = False
     stop_early: bool = True
@@ -70,8 +71,7 @@ class APGD:
         for name in ("large_radii", "stop_early"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be a bool, got {getattr(self, name)!r}")
-        if self.loss not in losses.LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(losses.LOSSES)}, got {self.loss!r}")
+        losses.check_loss(self.loss)
         if self.targets is not None:
             check_count("targets", self.targets)
             if self.targeted:

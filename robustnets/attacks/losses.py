@@ -1,5 +1,6 @@
 """What attacks climb: losses per example, from logits, and their gradients."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -100,10 +101,38 @@ LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "margin": margin,
     "dlr": dlr,
 }
+Loss = str | Callable[[Any, Any], Any]
+
+
+def check_loss(loss: Any) -> None:
+    """Check a `loss` setting: a name in `LOSSES`, or a loss of one's own.
+
+    A loss of one's own is a frozen dataclass that is called with (logits (N, K), labels (N,))
+    and gives float (N,), more where the attacker is better off. Being data, it has a place in
+    the digest of what it led to.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
+        return
+    spec = dataclasses.is_dataclass(loss) and not isinstance(loss, type)
+    if not (spec and callable(loss) and loss.__dataclass_params__.frozen):  # type: ignore[union-attr]
+        raise ValueError(
+            f"loss must be one of {', '.join(LOSSES)}, or a frozen dataclass that is called with "
+            f"(logits, y), got {loss!r}"
+        )
+
+
+def of(loss: Loss) -> Callable[[Any, Any], Any]:
+    """The function (logits, y) -> (N,) of a `loss` setting."""
+    return LOSSES[loss] if isinstance(loss, str) else loss
 
 
 def objective(
-    logits: Any, y: Any, targeted: bool, loss: str = "cross_entropy", target: Any = None
+    logits: Any, y: Any, targeted: bool, loss: Loss = "cross_entropy", target: Any = None
 ) -> Any:
     """What the attacker wants more of.
 
@@ -111,7 +140,7 @@ def objective(
         logits: float32 (N, K).
         y: int (N,), true labels, or the classes to reach if targeted.
         targeted: which of the two y is.
-        loss: a name in `LOSSES`.
+        loss: see `check_loss`.
         target: int (N,), the class on whose side to leave y, or None for any.
 
     Returns:
@@ -119,8 +148,8 @@ def objective(
         "dlr" and else the opposite of the target's loss.
     """
     if target is None:
-        return (-1.0 if targeted else 1.0) * LOSSES[loss](logits, y)
-    return targeted_dlr(logits, y, target) if loss == "dlr" else -LOSSES[loss](logits, target)
+        return (-1.0 if targeted else 1.0) * of(loss)(logits, y)
+    return targeted_dlr(logits, y, target) if loss == "dlr" else -of(loss)(logits, target)
 
 
 def is_hit(logits: Any, y: Any, targeted: bool) -> Any:
@@ -145,7 +174,7 @@ def standing(
     x: Any,
     y: Any,
     targeted: bool,
-    loss: str = "cross_entropy",
+    loss: Loss = "cross_entropy",
     expectation: int = 1,
     target: Any = None,
 ) -> tuple[Any, Any]:
@@ -166,7 +195,7 @@ def ascent(
     x: Any,
     y: Any,
     targeted: bool,
-    loss: str = "cross_entropy",
+    loss: Loss = "cross_entropy",
     expectation: int = 1,
     target: Any = None,
 ) -> tuple[Any, Any, Any]:
@@ -177,7 +206,7 @@ def ascent(
         x: float32 (N, ...).
         y: int (N,), true labels, or the classes to reach.
         targeted: which of the two y is.
-        loss: a name in `LOSSES`.
+        loss: see `check_loss`.
         expectation: how many times each example is asked, side by side in one batch. Losses
             and gradients are averaged, and so are the probabilities that decide on a hit:
             for a model that draws at random (Athalye et al. 2018, arXiv:1802.00420, sec. 4.2).

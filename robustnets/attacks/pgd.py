@@ -31,7 +31,8 @@ class PGD:
         steps: how many from each starting point.
         random_start: start anywhere in the ball, uniformly, instead of at x.
         restarts: starting points for each example.
-        loss: what to climb, a name in `losses.LOSSES`.
+        loss: what to climb, a name in `losses.LOSSES` or a loss of one's own, see
+            `losses.check_loss`.
         stop_early: stop each example at its first success, instead of looking for the
             worst iterate.
         targeted: descend towards given classes instead of climbing away from the label.
@@ -53,7 +54,7 @@ class PGD:
     steps: int = 40
     random_start: bool = True
     restarts: int = 1
-    loss: str = "cross_entropy"
+    loss: losses.Loss = "cross_entropy"
     stop_early: bool = False
     targeted: bool = False
     expectation: int = 1
@@ -68,8 +69,7 @@ class PGD:
         check_count("restarts", self.restarts)
         if self.restarts > 1 and not self.random_start:
             raise ValueError(f"restarts must be 1 without random_start, got {self.restarts}")
-        if self.loss not in losses.LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(losses.LOSSES)}, got {self.loss!r}")
+        losses.check_loss(self.loss)
 
     @property
     def early(self) -> bool:

@@ -23,6 +23,18 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Examples(Split):
+    """Images and labels to be attacked.
+
+    Args:
+        x, y: as for `Split`.
+        class_names: one name per label, or None where nobody said what classes there are.
+    """
+
+    class_names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Dataset:
     """A training and a test split with the same image shape and classes.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from robustnets.core.dataset import Dataset, Split
+from robustnets.core.dataset import Dataset, Examples
 from robustnets.data import cifar10, digits, mnist, npz, sources
 from robustnets.data.sources import DataUnavailable
 
@@ -46,15 +46,19 @@ def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = N
 
 def load_examples(
     name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = None
-) -> Split:
+) -> Examples:
     """The test split of a data set, or the examples of an `.npz` file that has just x and y.
 
     Args:
-        name_or_path, data_dir: as for `load`.
+        name_or_path, data_dir, raises: as for `load`.
+
+    Returns:
+        The examples, with class names where the data set or the file has them.
     """
     name = os.fspath(name_or_path)
     if name in DATASETS:
-        return load(name, data_dir).test
+        dataset = load(name, data_dir)
+        return Examples(dataset.test.x, dataset.test.y, dataset.class_names)
     return npz.load_examples(_file(name, data_dir))
 
 

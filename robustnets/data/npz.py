@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from robustnets.core.dataset import Dataset, Split
+from robustnets.core.dataset import Dataset, Examples, Split
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
+EXAMPLES = ("x", "y")
 OPTIONAL = ("class_names",)
 _REWRITE = "write it again with numpy.savez_compressed"
 # What zipfile, zlib and NumPy raise on reading bytes that nobody wrote
@@ -55,13 +56,18 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         ValueError: if it is damaged, is no `.npz`, lacks arrays, or holds unknown or pickled
             ones.
     """
+    return _read_all(path, (REQUIRED,))
+
+
+def _read_all(path: Path, layouts: tuple[tuple[str, ...], ...]) -> dict[str, np.ndarray]:
+    """Read a file whose arrays are those of one layout, and class_names if they are there."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is damaged or not an .npz file; {_REWRITE}")
     try:
         with np.load(path, allow_pickle=False) as file:
-            _check_names(path, file.files)
+            _check_names(path, file.files, layouts)
             return {name: _read(path, file, name) for name in file.files}
     except _Refused:
         raise
@@ -69,25 +75,25 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} is damaged ({problem}); {_REWRITE}") from problem
 
 
-def load_examples(path: str | os.PathLike) -> Split:
+def load_examples(path: str | os.PathLike) -> Examples:
     """Read examples to be attacked: x and y, or the test split of a whole data set.
 
     Args:
-        path: an `.npz` file that holds x, images, and y, labels, or what `load` wants.
+        path: an `.npz` file that holds x, images, and y, labels, and, if wanted, class_names;
+            or what `load` wants.
 
     Raises:
         FileNotFoundError, ValueError: as for `load`.
     """
     path = Path(path)
-    if path.is_file() and zipfile.is_zipfile(path):
-        with np.load(path, allow_pickle=False) as file:
-            if set(file.files) == {"x", "y"}:
-                x = _images(f"{path}: x", _read(path, file, "x"))
-                y = _labels(f"{path}: y", _read(path, file, "y"))
-                if len(x) != len(y):
-                    raise ValueError(f"{path}: x holds {len(x)} images and y {len(y)} labels")
-                return Split(x, y)
-    return load(path).test
+    arrays = _read_all(path, (EXAMPLES, REQUIRED))
+    if "x" in arrays:
+        split = _split(str(path), arrays, "x", "y")
+        names = _stored_names(str(path), arrays.get("class_names"), int(split.y.max()))
+        return Examples(split.x, split.y, names)
+    dataset = to_dataset(path.stem, str(path), arrays)
+    names = dataset.class_names if "class_names" in arrays else None
+    return Examples(dataset.test.x, dataset.test.y, names)
 
 
 def to_dataset(
@@ -109,20 +115,24 @@ def to_dataset(
     """
     splits = []
     for split in ("train", "test"):
-        x = _images(f"{where}: x_{split}", arrays[f"x_{split}"])
-        y = _labels(f"{where}: y_{split}", arrays[f"y_{split}"])
-        if len(x) != len(y):
-            raise ValueError(
-                f"{where}: x_{split} holds {len(x)} images and y_{split} {len(y)} labels; "
-                "there must be one label for each image"
-            )
-        splits.append(Split(x, y))
+        splits.append(_split(where, arrays, f"x_{split}", f"y_{split}"))
     if class_names is None:
         class_names = _class_names(where, arrays.get("class_names"), splits)
     try:
         return Dataset(name, splits[0], splits[1], class_names)
     except ValueError as problem:
         raise ValueError(f"{where}: {problem}") from None
+
+
+def _split(where: str, arrays: dict[str, np.ndarray], x_name: str, y_name: str) -> Split:
+    x = _images(f"{where}: {x_name}", arrays[x_name])
+    y = _labels(f"{where}: {y_name}", arrays[y_name])
+    if len(x) != len(y):
+        raise ValueError(
+            f"{where}: {x_name} holds {len(x)} images and {y_name} {len(y)} labels; "
+            "there must be one label for each image"
+        )
+    return Split(x, y)
 
 
 def check_layout(
@@ -157,15 +167,20 @@ class _Refused(ValueError):
     """A readable file with the wrong contents."""
 
 
-def _check_names(path: Path, names: list[str]) -> None:
-    missing = [name for name in REQUIRED if name not in names]
+def _check_names(path: Path, names: list[str], layouts: tuple[tuple[str, ...], ...]) -> None:
+    # the layout that most of the arrays belong to is the one that is meant
+    layout = max(layouts, key=lambda layout: len(set(layout) & set(names)))
+    missing = [name for name in layout if name not in names]
     if missing:
-        raise _Refused(f"{path} lacks {', '.join(missing)}; it has {', '.join(names) or 'nothing'}")
-    unknown = [name for name in names if name not in REQUIRED + OPTIONAL]
+        other = "".join(f", or {', '.join(each)} instead" for each in layouts if each != layout)
+        raise _Refused(
+            f"{path} lacks {', '.join(missing)}{other}; it has {', '.join(names) or 'nothing'}"
+        )
+    unknown = [name for name in names if name not in layout + OPTIONAL]
     if unknown:
         raise _Refused(
             f"{path} holds unknown arrays {', '.join(unknown)}; it may hold "
-            f"{', '.join(REQUIRED + OPTIONAL)} only"
+            f"{', '.join(layout + OPTIONAL)} only"
         )
 
 
@@ -200,15 +215,17 @@ def _images(where: str, x: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(x).astype(np.float32) / np.float32(255)
     if not np.issubdtype(x.dtype, np.floating):
         raise ValueError(
-            f"{where} must be uint8 in 0..255 or floating point in [0, 1], got {x.dtype}"
+            f"{where} must be uint8 in 0..255 or floating point in [0, 1], got {x.dtype}; "
+            "store it as uint8, or divide it by its highest value"
         )
     low, high = x.min(), x.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"{where} holds NaN or infinite values; remove those images")
     if low < 0 or high > 1:
-        raise ValueError(
-            f"{where} lies in [{low:g}, {high:g}]; scale it to [0, 1], or store uint8 in 0..255"
-        )
+        remedy = "scale it to [0, 1], or store uint8 in 0..255"
+        if low >= 0 and high <= 255:
+            remedy = "divide it by 255, or store it as uint8"
+        raise ValueError(f"{where} lies in [{low:g}, {high:g}]; {remedy}")
     return np.ascontiguousarray(x, np.float32)
 
 
@@ -217,9 +234,15 @@ def _labels(where: str, y: np.ndarray) -> np.ndarray:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
-        raise ValueError(f"{where} must be class numbers (N,) or (N, 1), got shape {y.shape}")
+        one_hot = y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()
+        remedy = "; these are one-hot: store y.argmax(axis=1)" if one_hot else ""
+        raise ValueError(
+            f"{where} must be class numbers (N,) or (N, 1), got shape {y.shape}{remedy}"
+        )
     if not np.issubdtype(y.dtype, np.integer):
-        raise ValueError(f"{where} must have an integer dtype, got {y.dtype}")
+        raise ValueError(
+            f"{where} must have an integer dtype, got {y.dtype}; store class numbers as integers"
+        )
     if y.size and y.min() < 0:
         raise ValueError(f"{where} holds {y.min()}; labels are counted from 0")
     return np.ascontiguousarray(y).astype(np.int64)
@@ -234,6 +257,12 @@ def _class_names(where: str, names: np.ndarray | None, splits: list[Split]) -> t
                 "the classes from 0 without gaps, or store class_names"
             )
         return tuple(str(k) for k in range(highest + 1))
+    return _stored_names(where, names, highest) or ()
+
+
+def _stored_names(where: str, names: np.ndarray | None, highest: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
     if names.ndim != 1 or names.dtype.kind != "U":
         raise ValueError(
             f"{where}: class_names must be text (K,), got {names.dtype} {names.shape}; store "

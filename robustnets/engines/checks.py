@@ -23,30 +23,7 @@ def check(
     Raises:
         ValueError: naming the first that is wrong, its value, and the remedy.
     """
-    shape, box = classifier.image_shape, attack.threat
-    if not isinstance(x, np.ndarray) or x.dtype != np.float32:
-        kind = getattr(x, "dtype", type(x).__name__)
-        raise ValueError(f"x must be a float32 NumPy array, got {kind}; use x.astype('float32')")
-    if x.ndim != 4 or len(x) == 0 or x.shape[1:] != shape:
-        raise ValueError(f"x must be (N, {', '.join(map(str, shape))}) with N > 0, got {x.shape}")
-    low, high = x.min(), x.max()  # NaN where there is one
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("x holds NaN or infinite values; remove those examples")
-    if low < box.low or high > box.high:
-        raise ValueError(
-            f"x must lie in the box [{box.low}, {box.high}] of the threat model, "
-            f"got [{low:g}, {high:g}]; rescale x or give the ThreatModel its box"
-        )
-    if not isinstance(y, np.ndarray) or not np.issubdtype(y.dtype, np.integer):
-        kind = getattr(y, "dtype", type(y).__name__)
-        raise ValueError(f"y must be an integer NumPy array, got {kind}; use class numbers")
-    if y.shape != (len(x),):
-        raise ValueError(f"y must be ({len(x)},), one class per example, got {y.shape}")
-    if y.min() < 0 or y.max() >= classifier.classes:
-        raise ValueError(
-            f"y must lie in 0..{classifier.classes - 1}, the classes of the model, "
-            f"got {y.min()}..{y.max()}"
-        )
+    check_examples(classifier, x, y, attack.threat.low, attack.threat.high)
     counts = (("seed", seed, 0), ("batch_size", batch_size, 1), ("query_budget", query_budget, 2))
     for name, value, least in counts:
         if value is None and name != "seed":
@@ -55,6 +32,52 @@ def check(
             raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
     if time_budget is not None and not (math.isfinite(time_budget) and time_budget > 0):
         raise ValueError(f"time_budget must be seconds > 0, got {time_budget}")
+
+
+def check_examples(
+    classifier: Classifier, x: Any, y: Any, low: float = 0.0, high: float = 1.0
+) -> None:
+    """Check that examples are such as a classifier takes.
+
+    Args:
+        classifier: the victim.
+        x: what should be float32 (N, H, W, C) in [low, high].
+        y: what should be int (N,), classes of the model.
+
+    Raises:
+        ValueError: naming the first that is wrong, its value, and the remedy.
+    """
+    shape = classifier.image_shape
+    if not isinstance(x, np.ndarray) or x.dtype != np.float32:
+        kind = getattr(x, "dtype", type(x).__name__)
+        raise ValueError(f"x must be a float32 NumPy array, got {kind}; use x.astype('float32')")
+    if x.ndim != 4 or len(x) == 0 or x.shape[1:] != shape:
+        raise ValueError(
+            f"x must be (N, {', '.join(map(str, shape))}) with N > 0, the images that "
+            f"{classifier.model.name} takes, got {x.shape}"
+        )
+    least, most = x.min(), x.max()  # NaN where there is one
+    if not (np.isfinite(least) and np.isfinite(most)):
+        raise ValueError("x holds NaN or infinite values; remove those examples")
+    if least < low or most > high:
+        by_255 = "divide x by 255" if least >= 0 and 1 < most <= 255 and high == 1 else "rescale x"
+        raise ValueError(
+            f"x must lie in the box [{low}, {high}] of the threat model, "
+            f"got [{least:g}, {most:g}]; {by_255} or give the ThreatModel its box"
+        )
+    if not isinstance(y, np.ndarray) or not np.issubdtype(y.dtype, np.integer):
+        kind = getattr(y, "dtype", type(y).__name__)
+        raise ValueError(f"y must be an integer NumPy array, got {kind}; use class numbers")
+    if y.shape != (len(x),):
+        one_hot = "; use y.argmax(axis=1)" if y.ndim == 2 and len(y) == len(x) else ""
+        raise ValueError(f"y must be ({len(x)},), one class per example, got {y.shape}{one_hot}")
+    if y.min() < 0 or y.max() >= classifier.classes:
+        from_one = y.min() == 1 and y.max() == classifier.classes
+        remedy = "; they are counted from 1: subtract 1" if from_one else ""
+        raise ValueError(
+            f"y must lie in 0..{classifier.classes - 1}, the classes of the model, "
+            f"got {y.min()}..{y.max()}{remedy}"
+        )
 
 
 def refuse_broken(classifier: Classifier, x: np.ndarray) -> None:

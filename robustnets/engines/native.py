@@ -33,7 +33,11 @@ def uses_xla(attack: Any, classifier: Classifier) -> bool:
     layers (PGD 3 times, DeepFool and Carlini-Wagner 2 to 3 times faster). On JAX there is XLA
     only.
     """
-    if backend.name() == "jax" or backend.on_accelerator():
+    if backend.name() == "jax":
+        return True
+    if classifier.graph_only:
+        return False
+    if backend.on_accelerator():
         return True
     if not isinstance(attack, LoopedAttack) or isinstance(attack, GRAPH_LOOPS):
         return False
@@ -69,7 +73,8 @@ def generate(job: Job) -> Outcome:
 
     Functions compile once per attack, classifier and batch size and serve every radius: eps
     is an argument of theirs. An attack that shows its loop runs in a `Pool`. Where memory
-    runs out, the batch is halved and the examples that are not done begin again.
+    runs out, the batch is halved and the examples that are not done begin again; where XLA
+    refuses a layer, such as one that calls Python, a plain graph takes its place.
 
     Raises:
         ValueError: if the attack needs more queries than the job's budget.
@@ -92,6 +97,9 @@ def generate(job: Job) -> Outcome:
                 _in_batches(spec, job, eps, outcome, finished)
             return outcome
         except Exception as error:
+            if xla and backend.refuses_xla(error):
+                job.classifier.graph_only, xla = True, False
+                continue
             if not backend.is_out_of_memory(error) or job.batch_size == 1:
                 raise
             smaller = -(-job.batch_size // 2)

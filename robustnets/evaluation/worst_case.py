@@ -7,7 +7,7 @@ that of Carlini et al. 2019, arXiv:1902.06705, sec. 4.
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,100 +17,13 @@ from robustnets import engines
 from robustnets.core.spec import digest, to_dict
 from robustnets.core.store import write_atomically
 from robustnets.engines import memory
+from robustnets.engines.checks import check_examples
+from robustnets.evaluation.outcome import ROBUST, WRONG, Part, Standing, WorstCase
 from robustnets.models.classifier import Classifier
 
-ROBUST, WRONG = -1, -2  # instead of the number of the attack that broke an example
+__all__ = ["ROBUST", "WRONG", "Part", "Standing", "WorstCase", "worst_case"]
+
 BATCHES = 4  # of an attack to a part that is written down
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Part:
-    """One attack of an ensemble, as it went.
-
-    Args:
-        attack: its spec.
-        attacked: examples that it was run on, those that stood until then.
-        broke: how many of them it broke.
-        forward: passes summed over examples.
-        backward: the same.
-        seconds: wall clock.
-        finished: False where a budget ended it, or left it out altogether.
-    """
-
-    attack: Any
-    attacked: int = 0
-    broke: int = 0
-    forward: int = 0
-    backward: int = 0
-    seconds: float = 0.0
-    finished: bool = False
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class WorstCase:
-    """What is left of N examples after all attacks.
-
-    Args:
-        x: float32 (N, H, W, C), adversarial where an attack broke it, else the clean example.
-        y: int64 (N,), true labels.
-        broken_by: int32 (N,), the number of the attack, `ROBUST` or `WRONG` (as it stood).
-        forward: int64 (N,), forward passes spent on each example by all attacks.
-        backward: int64 (N,), backward passes.
-        parts: the attacks.
-        clean: float32 (N, H, W, C), what was attacked.
-        evaluations: how many fresh evaluations decide on a success.
-        needed: how many of them must be wrong.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    broken_by: np.ndarray
-    forward: np.ndarray
-    backward: np.ndarray
-    parts: tuple[Part, ...]
-    clean: np.ndarray
-    evaluations: int = 1
-    needed: int = 1
-
-    @property
-    def accuracy(self) -> float:
-        """Share of all examples that are right as they stand."""
-        return float((self.broken_by != WRONG).mean())
-
-    @property
-    def robust_accuracy(self) -> float:
-        """Share of all examples that no attack broke, those already wrong counted as broken."""
-        return float((self.broken_by == ROBUST).mean())
-
-    @property
-    def finished(self) -> bool:
-        """Whether every attack was run on all that stood; otherwise this is an upper bound."""
-        return all(part.finished for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A moment of a run, for a progress line.
-
-    Args:
-        attack: which one is at work, by name.
-        number: its place, from 0.
-        of: how many attacks there are.
-        done: examples that it is done with.
-        examples: that it has to do.
-        robust: examples that still stand.
-        seconds: since the run began.
-        left: estimated seconds until this attack is done, or None.
-    """
-
-    attack: str
-    number: int
-    of: int
-    done: int
-    examples: int
-    robust: int
-    seconds: float
-    left: float | None
 
 
 def worst_case(
@@ -121,8 +34,10 @@ def worst_case(
     *,
     seed: int = 0,
     batch_size: int | None = None,
+    source: Classifier | None = None,
     evaluations: int = 1,
     needed: int = 1,
+    fit: Callable[[Any, int], tuple[Any, float | None]] | None = None,
     time_budget: float | None = None,
     query_budget: int | None = None,
     folder: Path | None = None,
@@ -142,30 +57,44 @@ def worst_case(
         y: int (N,), true labels.
         seed: of every draw, as for `engines.run`; the attacks share it.
         batch_size: as for `engines.run`.
+        source: the model that examples are crafted on, of the same inputs and classes; None
+            is the victim itself. What it gives is a success only if the victim is wrong.
         evaluations: for a model that draws at random: how many fresh evaluations of an
             adversarial example decide whether it is one.
         needed: how many of them must be wrong.
+        fit: called before each attack with (attack, examples that stand); gives the attack to
+            run in its place, such as one of fewer steps, or None to leave it out; and the
+            seconds that it may take, or None.
         time_budget: seconds; what is not done by then is left out, and `finished` says so.
         query_budget: forward passes for each example over all attacks.
         folder: where finished parts of an attack are kept; a run that was killed goes on
             from there. Parts are kept under what made them, so that any runs may share it.
-        progress: called after each batch.
+        progress: called before and after each batch.
 
     Raises:
         ValueError: for no attack, one twice, targeted attacks, or bad arguments.
     """
     _check(attacks, evaluations, needed)
+    check_examples(classifier, x, y, attacks[0].threat.low, attacks[0].threat.high)
     started = time.perf_counter()
     y = np.asarray(y, np.int64)
-    size = min(batch_size or min(memory.batch_size(a, classifier) for a in attacks), len(x))
-    run = _Run(x, y, classifier, size, evaluations, needed, started, folder)
-    run.key = digest(classifier.digest, _fingerprint(x, y), seed, size, evaluations, needed)
-    run.deadline = None if time_budget is None else started + time_budget
+    crafted_on = source or classifier
+    size = min(batch_size or min(memory.batch_size(a, crafted_on) for a in attacks), len(x))
+    run = _Run(x, y, classifier, crafted_on, size, evaluations, needed, folder)
+    models = (classifier.digest, *(() if source is None else (source.digest,)))
+    run.key = digest(models, _fingerprint(x, y), seed, size, evaluations, needed)
+    end = None if time_budget is None else started + time_budget
     parts = []
-    for number, attack in enumerate(attacks):
-        part = Part(attack)
+    for number, wanted in enumerate(attacks):
         blocks = run.standing(BATCHES * size)
         total = sum(map(len, blocks))
+        attack, seconds = (wanted, None) if fit is None or total == 0 else fit(wanted, total)
+        limits = [end, None if seconds is None else time.perf_counter() + seconds]
+        run.deadline = min((limit for limit in limits if limit is not None), default=None)
+        if attack is None:
+            parts.append(Part(wanted))
+            continue
+        part = Part(attack)
         for rows in blocks:
             spent = int(run.forward[rows].max())
             left = None if query_budget is None else query_budget - spent
@@ -174,7 +103,6 @@ def worst_case(
 
             def show(done, _, part=part, total=total, attack=attack, number=number):
                 if progress is not None:
-                    seconds = time.perf_counter() - started
                     at = part.attacked + done
                     pace = (part.seconds + 1e-9) / part.attacked if part.attacked else None
                     progress(
@@ -185,11 +113,12 @@ def worst_case(
                             at,
                             total,
                             run.robust(),
-                            seconds,
+                            time.perf_counter() - started,
                             pace and pace * (total - at),
                         )
                     )
 
+            show(0, None)
             found = run.attack(attack, number, rows, seed, left, show)
             part = replace(
                 part,
@@ -209,12 +138,12 @@ class _Run:
     """What is known of each example so far."""
 
     key: str
-    deadline: float | None
+    deadline: float | None = None
 
-    def __init__(self, x, y, classifier, size, evaluations, needed, started, folder):
+    def __init__(self, x, y, classifier, source, size, evaluations, needed, folder):
         self.clean, self.y, self.classifier, self.size = x, y, classifier, size
+        self.source = source
         self.evaluations, self.needed, self.folder = evaluations, needed, folder
-        self.started = started
         self.x = x.copy()
         self.forward = np.ones(len(x), np.int64)
         self.backward = np.zeros(len(x), np.int64)
@@ -250,12 +179,12 @@ class _Run:
         else:
             left = None if self.deadline is None else self.deadline - time.perf_counter()
             result = engines.run(
-                attack, self.classifier, self.clean[rows], self.y[rows],
+                attack, self.source, self.clean[rows], self.y[rows],
                 seed=seed, numbers=rows, batch_size=self.size, attack_wrong=True,
                 time_budget=left, query_budget=queries, progress=show,
             )  # fmt: skip
             success = result.success
-            if self.evaluations > 1:
+            if self.evaluations > 1 or self.source is not self.classifier:
                 success = self.wrong(result.x, self.y[rows])
             found = {
                 "x": result.x,

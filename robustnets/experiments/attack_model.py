@@ -1,13 +1,9 @@
 """`robustnets attack`: a model file, some examples, and the worst that attacks make of them."""
 
-import importlib
-import sys
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from robustnets import backend
@@ -15,77 +11,18 @@ from robustnets.attacks import AutoAttack
 from robustnets.attacks.auto_attack import VERSIONS
 from robustnets.core.store import Store, write_atomically
 from robustnets.core.threat import ThreatModel
-from robustnets.evaluation.doubts import doubts
+from robustnets.evaluation.sanity import headline_holds, sanity_block
 from robustnets.evaluation.worst_case import Standing, WorstCase, worst_case
+from robustnets.experiments.arguments import limits, radius
 from robustnets.experiments.compare_engines import spec_of
 from robustnets.models import Classifier
 from robustnets.report.page import Page, Section, TableBlock, Text
 from robustnets.report.table import Percent, Seconds, Table, Word
 from robustnets.stats.intervals import rate
 
+__all__ = ["attack_model", "attacks_of", "limits", "line", "page", "radius", "save"]
 
-def load_classifier(path: str | Path, custom: Sequence[str] = ()) -> Classifier:
-    """Read a Keras model from a file.
-
-    Args:
-        path: a `.keras` or `.h5` file.
-        custom: names of modules to import first, which register the model's own layers; the
-            working directory is searched too.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read, or is no classifier of images.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    import robustnets.layers  # noqa: F401  registers them
-
-    for name in custom:
-        try:
-            importlib.import_module(name)
-        except ImportError as problem:
-            raise ValueError(f"cannot import {name!r}: {problem}") from None
-    try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as problem:
-        raise ValueError(
-            f"cannot read {path}: {problem}; name the module that registers its layers with "
-            "--custom"
-        ) from None
-    return Classifier(model)
-
-
-def radius(text: str) -> float:
-    """A number, or a fraction such as "8/255".
-
-    Raises:
-        ValueError: for anything else.
-    """
-    try:
-        return float(Fraction(text.replace(" ", "")))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(
-            f"eps must be a number or a fraction such as 8/255, got {text!r}"
-        ) from None
-
-
-def limits(budget: str | None) -> dict[str, Any]:
-    """What a budget in words means for `worst_case`: minutes ("10m", "0.5m") or queries ("2000").
-
-    Raises:
-        ValueError: for anything else.
-    """
-    if budget is None:
-        return {}
-    try:
-        if budget.endswith("m"):
-            return {"time_budget": 60 * float(budget[:-1])}
-        return {"query_budget": int(budget)}
-    except ValueError:
-        raise ValueError(f"budget must be minutes such as 10m or queries, got {budget!r}") from None
+TONES = {"PASS": "good", "WARN": "warn", "FAIL": "bad"}
 
 
 def line(moment: Standing) -> str:
@@ -151,14 +88,14 @@ def attack_model(
 def page(
     found: WorstCase, classifier: Classifier, title: str, notes: Sequence[str], seed: int
 ) -> Page:
-    """The result as a page: headline, the attacks in order, doubts."""
+    """The result as a page: headline, the attacks in order, the sanity block."""
     n = len(found.y)
     right, stand = (round(share * n) for share in (found.accuracy, found.robust_accuracy))
     robust = rate(stand, n)
-    checks = doubts(classifier, found)
-    sure = found.finished and not any(c.level == "WARN" for c in checks)
-    kind = "Robust accuracy" if sure else "Upper bound of the robust accuracy"
     threat = found.parts[0].attack.threat
+    checks = sanity_block(classifier, found.clean, found.y, found, threat=threat, seed=seed)
+    sure = headline_holds(checks)
+    kind = "Robust accuracy" if sure else "Upper bound of the robust accuracy"
     rows, standing = [], right
     for part in found.parts:
         standing -= part.broke
@@ -179,10 +116,7 @@ def page(
     steps = Table(columns, tuple(rows), "Each attack runs on what the ones before it left.")
     checked = Table(
         ("check", "result", "found", "what to do"),
-        tuple(
-            (c.name, Word(c.level, "good" if c.level == "PASS" else "bad"), c.number, c.remedy)
-            for c in checks
-        ),
+        tuple((c.name, Word(c.level, TONES.get(c.level, "")), c.number, c.remedy) for c in checks),
         "What would make this number too high.",
     )
     lead = (
@@ -197,14 +131,15 @@ def page(
     if notes:
         blocks += (Text("\n".join(f"- {note}" for note in notes)),)
     facts = {"seed": seed, "model": classifier.digest, **backend.describe()}
-    sections = (Section("Attacks", blocks), Section("Doubts", (TableBlock(checked, "doubts"),)))
+    sections = (Section("Attacks", blocks), Section("Sanity", (TableBlock(checked, "sanity"),)))
     return Page("attack", title, lead, sections, facts)
 
 
 def _named(attack: Any) -> str:
     parts = [type(attack).__name__]
     if hasattr(attack, "loss"):
-        parts.append(attack.loss.replace("_", " "))
+        named = attack.loss if isinstance(attack.loss, str) else type(attack.loss).__name__
+        parts.append(named.replace("_", " "))
     if getattr(attack, "targets", None):
         parts.append(f"{attack.targets} targets")
     return ", ".join(parts)

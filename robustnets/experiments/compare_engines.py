@@ -8,12 +8,15 @@ from typing import Any
 
 from robustnets import backend, data
 from robustnets.attacks import ATTACKS, CarliniWagner, Evolutionary, HopSkipJump, OnePixel
+from robustnets.core.dataset import Split
 from robustnets.core.store import Store
 from robustnets.core.threat import ThreatModel
 from robustnets.evaluation import engines as evaluation
 from robustnets.experiments.cell import DatasetRef, Network
-from robustnets.experiments.networks import Trained, Workshop
-from robustnets.models import MODELS
+from robustnets.experiments.examples import examples_for
+from robustnets.experiments.networks import Workshop
+from robustnets.models import MODELS, Classifier
+from robustnets.models.load import is_source, load_classifier
 from robustnets.report.page import Page, Section, TableBlock, Text
 from robustnets.training import FixedEpochs, Training
 
@@ -101,7 +104,10 @@ def network_of(dataset: str, model: str, seed: int, examples: int) -> Network:
     """
     model = model.replace("-", "_")
     if model not in MODELS:
-        raise ValueError(f"no model {model!r}; there are {_among(model, MODELS)}")
+        raise ValueError(
+            f"no model {model!r}; there are {_among(model, MODELS)}; or name a .keras or .h5 file, "
+            "the folder of a SavedModel or module:function"
+        )
     # about as many steps for few examples as for many
     epochs, batch_size = (60, 25) if examples < 10_000 else (5, 50)
     rule = FixedEpochs(epochs)
@@ -114,6 +120,9 @@ def compare(
     *,
     dataset: str = "digits",
     model: str = "fc_100_100_10",
+    custom: Sequence[str] = (),
+    trust: bool = False,
+    logits: str | None = None,
     n: int = 50,
     seed: int = 0,
     store: Store | None = None,
@@ -121,12 +130,14 @@ def compare(
     train_progress: Callable[[str, int, int, dict[str, float]], None] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Page:
-    """Train a network, or take it from the store, and attack it through every engine.
+    """Attack a network through every engine.
 
     Args:
         attack: the spec.
         dataset: a data set's name or `.npz` file.
-        model: a name in `robustnets.models.MODELS`; hyphens will do.
+        model: a name in `robustnets.models.MODELS`, of a network that is trained or taken from
+            the store, hyphens will do; or a model of your own, as for `load_model`.
+        custom, trust, logits: as for `load_classifier`, for a model of your own.
         n: the first so many test examples.
         seed: of the network and of the attack's draws.
         store: where networks are kept; None is the default store.
@@ -136,31 +147,51 @@ def compare(
 
     Returns:
         A page of one table, with what engines refused below it.
+
+    Raises:
+        ValueError, FileNotFoundError: for whatever of these cannot be, in one sentence.
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"n must be an int >= 1, got {n!r}")
-    examples = data.load(dataset, data_dir)
-    network = network_of(dataset, model, seed, len(examples.train))
-    workshop = Workshop(examples, store or Store(), train_progress)
-    trained: Trained = workshop.network(network)
-    x, y = examples.test.x[:n], examples.test.y[:n]
-    if attack.targeted:
-        y = (y + 1) % len(examples.class_names)
-    carried = evaluation.carry_out(attack, trained.classifier, x, y, seed=seed, progress=progress)
-    table = evaluation.compare(attack, trained.classifier, x, y, carried)
+    own = model.replace("-", "_") not in MODELS and is_source(model)
+    if not own and (custom or trust or logits is not None):
+        raise ValueError(
+            f"custom, trust and logits are for a model of your own, got them for {model!r}"
+        )
+    if own:
+        classifier = load_classifier(model, custom, trust, logits)
+        test: Split = examples_for(classifier, dataset, data_dir, n)
+        facts = {"network": f"{model}, digest {classifier.digest}", "data": dataset}
+    else:
+        classifier, test, facts = _trained(
+            dataset, model, n, seed, store or Store(), data_dir, train_progress
+        )
+    x = test.x
+    y = (test.y + 1) % classifier.classes if attack.targeted else test.y
+    carried = evaluation.carry_out(attack, classifier, x, y, seed=seed, progress=progress)
+    table = evaluation.compare(attack, classifier, x, y, carried)
     blocks: tuple = (TableBlock(table, "engines"),)
     refused = [f"- **{c.engine}**: {c.why}" for c in carried if c.made is None]
     if refused:
         blocks += (Text("Not carried out:\n\n" + "\n".join(refused)),)
-    lead = f"The same {len(x)} test examples of {examples.name} through every engine that has it."
+    lead = f"The same {len(x)} test examples of {dataset} through every engine that has it."
     if attack.targeted:
         lead += " The class to reach is the one after the true one."
-    right = (trained.classifier.predict(x).argmax(axis=1) == examples.test.y[:n]).mean()
-    facts = {
-        "network": f"{network.model}, {network.training.max_epochs} epochs, seed {seed}",
-        "accuracy on these examples": f"{right:.1%}",
-        "data": f"{examples.name}, fingerprint {examples.fingerprint}",
-        **backend.describe(),
-    }
+    right = (classifier.predict(x).argmax(axis=1) == test.y).mean()
+    facts = {**facts, "accuracy on these examples": f"{right:.1%}", **backend.describe()}
     title = f"{type(attack).__name__} through each engine"
     return Page("engines", title, lead, (Section("Engines", blocks),), facts)
+
+
+def _trained(
+    dataset: str, model: str, n: int, seed: int, store: Store, data_dir: str | None, progress: Any
+) -> tuple[Classifier, Split, dict[str, str]]:
+    """A network that is trained or taken from the store, its test examples, facts of both."""
+    examples = data.load(dataset, data_dir)
+    network = network_of(dataset, model, seed, len(examples.train))
+    trained = Workshop(examples, store, progress).network(network)
+    facts = {
+        "network": f"{network.model}, {network.training.max_epochs} epochs, seed {seed}",
+        "data": f"{examples.name}, fingerprint {examples.fingerprint}",
+    }
+    return trained.classifier, Split(examples.test.x[:n], examples.test.y[:n]), facts

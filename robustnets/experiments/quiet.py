@@ -1,7 +1,21 @@
-"""Import the backend without its banner."""
+"""Keras' backend: its name before it is imported, and its import without a banner."""
 
+import json
 import os
 import sys
+from pathlib import Path
+
+
+def backend_name() -> str:
+    """The backend that Keras uses or will use, told without importing it."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"].backend.backend()
+    if "KERAS_BACKEND" in os.environ:
+        return os.environ["KERAS_BACKEND"]
+    config = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
+    if config.is_file():
+        return json.loads(config.read_text()).get("backend", "tensorflow")
+    return "tensorflow"
 
 
 def quiet_backend(threads: int = 0) -> None:

@@ -4,13 +4,9 @@ Work goes in four rounds, each needing only the ones before: filters, undefended
 trajectories, defended networks that train, measurements.
 """
 
+import contextlib
 import functools
-import json
-import os
 import platform
-import queue
-import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +21,8 @@ from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.core.store import Store
 from robustnets.experiments.cell import Cell, DatasetRef, Network, describe, describe_cell
+from robustnets.experiments.quiet import backend_name
+from robustnets.experiments.workers import check_workers, connected, spread
 
 Event = tuple[str, int, int, str]
 
@@ -81,18 +79,6 @@ def _fingerprint(ref: DatasetRef, data_dir: str | None) -> str:
     return load_dataset(ref, data_dir).fingerprint
 
 
-def backend_name() -> str:
-    """The backend that Keras uses or will use, told without importing it."""
-    if "keras" in sys.modules:
-        return sys.modules["keras"].backend.backend()
-    if "KERAS_BACKEND" in os.environ:
-        return os.environ["KERAS_BACKEND"]
-    config = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
-    if config.is_file():
-        return json.loads(config.read_text()).get("backend", "tensorflow")
-    return "tensorflow"
-
-
 def plan(cells: Sequence[Cell], settings: Settings) -> list[Planned]:
     """Say of each distinct Cell whether its Record is stored."""
     store = Store(settings.store)
@@ -109,6 +95,7 @@ def run(
     settings: Settings,
     jobs: int = 1,
     show: Callable[[Event], None] | None = None,
+    workers: str | None = None,
 ) -> list[Record]:
     """Carry out whatever is not stored, and return all Records in the order of the Cells.
 
@@ -117,25 +104,33 @@ def run(
         settings: where to read and write.
         jobs: worker processes; 1 works in this one.
         show: called with (label, done, total, text) as work goes on; a label's last
-            event has done == total.
+            event has done == total. From a cluster come only those of "all".
+        workers: "dask" or "ray" carries them out on a cluster, as `spread` does; the folders
+            of `settings` must then be seen by all its machines.
 
     Raises:
-        ValueError: if jobs < 1.
+        ValueError, ModuleNotFoundError: as for `workers.check_workers`.
         Exception: whatever a Cell raises; Records finished before it are kept.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs must be >= 1, got {jobs}")
+    check_workers(jobs, workers)
+    if workers is not None:
+        # a worker's working directory is its own
+        data_dir = settings.data_dir and str(Path(settings.data_dir).absolute())
+        settings = replace(settings, store=str(Path(settings.store).absolute()), data_dir=data_dir)
     planned = plan(cells, settings)
     show = show or (lambda event: None)
-    missing = [p for p in planned if not p.stored]
-    rounds = list(_rounds(missing))
+    rounds = [tasks for tasks in _rounds([p for p in planned if not p.stored]) if tasks]
     total = sum(map(len, rounds))
     done = 0
     show(("all", 0, total, ""))
-    for tasks in rounds:
-        for _ in _carry_out(tasks, settings, jobs, show):
-            done += 1
-            show(("all", done, total, ""))
+    with connected(workers, jobs) if rounds else contextlib.nullcontext():
+        for tasks in rounds:
+            items = [(task, settings) for task in tasks]
+            for _ in spread(
+                _work, items, jobs=jobs, workers=workers, threads=settings.threads, progress=show
+            ):
+                done += 1
+                show(("all", done, total, ""))
     store = Store(settings.store)
     records = {p.cell: Record.load(store.path("records", p.key, ".npz")) for p in planned}
     return [records[cell] for cell in cells]
@@ -167,54 +162,11 @@ def _rounds(missing: Sequence[Planned]):
     ]
 
 
-def _carry_out(tasks, settings: Settings, jobs: int, show):
-    """Carry the tasks out, and yield once for each as it is finished."""
-    if jobs == 1 or len(tasks) < 2:
-        for task in tasks:
-            _work(task, settings, show)
-            yield
-        return
-    import multiprocessing
-
-    import joblib
-
-    from robustnets.experiments.quiet import quiet_backend
-
-    with multiprocessing.Manager() as manager:
-        events = manager.Queue()
-        stop = threading.Event()
-        drain = threading.Thread(target=_drain, args=(events, show, stop), daemon=True)
-        drain.start()
-        try:
-            # the initializer runs before a task is unpickled, which may import Keras
-            pool = joblib.Parallel(
-                n_jobs=jobs,
-                return_as="generator_unordered",
-                initializer=quiet_backend,
-                initargs=(settings.threads,),
-            )
-            yield from pool(joblib.delayed(_work_quietly)(task, settings, events) for task in tasks)
-        finally:
-            stop.set()
-            drain.join()
-
-
-def _drain(events, show, stop: threading.Event) -> None:
-    while not (stop.is_set() and events.empty()):
-        try:
-            show(events.get(timeout=0.2))
-        except queue.Empty:
-            continue
-
-
-def _work_quietly(task: Task, settings: Settings, events) -> None:
-    _work(task, settings, events.put)
-
-
-def _work(task: Task, settings: Settings, show: Callable[[Event], None]) -> None:
-    """Carry one task out in this process."""
+def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
+    """Carry one task out in this process; `spread` calls it."""
     from robustnets.experiments.networks import Workshop
 
+    task, settings = item
     last = 0.0
 
     def report(what: str, epoch: int, epochs: int, logs: dict[str, float]) -> None:

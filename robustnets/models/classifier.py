@@ -9,40 +9,40 @@ import keras
 import numpy as np
 
 from robustnets import backend
-from robustnets.models.logits import without_softmax
+from robustnets.models.functional import as_functional
+from robustnets.models.logits import without_head
+from robustnets.models.saved_model import SavedProgram
 
 
 class Classifier:
     """Wraps a Keras model that ends in logits; never changes it.
 
-    A model that ends in a softmax, as a layer or as the activation of its last layer, is seen
-    through the logits that go into it: `model` is then another one, with a copy of the last
-    layer's weights where they had an activation taken off, and a warning says so.
+    A model that ends in a softmax, or in a sigmoid of each output, as a layer or as the
+    activation of its last layer, is seen through the logits that go into it: `model` is then
+    another one, with a copy of the last layer's weights where they had an activation taken
+    off, and a warning says so.
 
     Args:
-        model: built, one input (N, H, W, C), one output (N, K).
+        model: built, one input (N, H, W, C), one output (N, K) with K >= 2; functional,
+            sequential or subclassed.
 
     Raises:
-        ValueError: for several inputs or outputs, outputs that are not (N, K), or a softmax
-            that is not the very end of a functional or sequential model.
+        ValueError: for several inputs or outputs, inputs that are not images of one shape and
+            a floating-point dtype, or outputs that are not (N, K).
     """
 
     def __init__(self, model: keras.Model):
-        if len(model.inputs) != 1 or len(model.outputs) != 1:
-            raise ValueError(
-                f"a classifier has one input and one output, {model.name} has "
-                f"{len(model.inputs)} and {len(model.outputs)}"
-            )
-        if len(model.outputs[0].shape) != 2:
-            raise ValueError(f"logits must be (N, K), {model.name} gives {model.outputs[0].shape}")
-        bare, softmax = without_softmax(model)
-        if softmax is not None:
+        model = as_functional(model)
+        _check(model)
+        bare, head = without_head(model)
+        if head is not None:
             warnings.warn(
-                f"{model.name} ends in a softmax ({softmax}); it is used through its logits, "
-                "the values before that",
+                f"{model.name} ends in a {head}; it is used through its logits, the values "
+                "before that",
                 stacklevel=2,
             )
         self.model = bare
+        self.graph_only = False  # set once XLA has refused a layer
         self._compiled: dict[Any, Callable] = {}
 
     @property
@@ -65,7 +65,8 @@ class Classifier:
 
     def logits(self, x):
         """Tensor (N, H, W, C) -> tensor (N, K); traceable, inference mode."""
-        return self.model(x, training=False)
+        with backend.without_updates():
+            return self.model(x, training=False)
 
     def probabilities(self, x):
         """Tensor (N, H, W, C) -> tensor (N, K), rows sum to 1."""
@@ -78,9 +79,9 @@ class Classifier:
         is no faster on dense layers, slower on convolutions, and takes several times longer
         to compile.
         """
-        if key not in self._compiled:
-            self._compiled[key] = backend.compiled(function, xla)
-        return self._compiled[key]
+        if (key, xla) not in self._compiled:
+            self._compiled[key, xla] = backend.compiled(function, xla)
+        return self._compiled[key, xla]
 
     def predict(self, x: np.ndarray, batch_size: int = 1000) -> np.ndarray:
         """Logits of all examples.
@@ -108,6 +109,41 @@ class Classifier:
             ) from error
 
 
+def _check(model: keras.Model) -> None:
+    """Raise ValueError unless a functional model takes images and gives logits."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"a classifier has one input and one output, {model.name} has "
+            f"{len(model.inputs)} and {len(model.outputs)}; make a keras.Model of the one input "
+            "and the one output that matter"
+        )
+    images, shape = model.inputs[0], tuple(model.inputs[0].shape)
+    if len(shape) != 4:
+        raise ValueError(
+            f"a classifier takes images (N, H, W, C), {model.name} takes {shape}; put a Reshape "
+            "layer in front of it"
+        )
+    if None in shape[1:]:
+        raise ValueError(
+            f"a classifier takes images of one shape, {model.name} takes {shape}; "
+            "take keras.Model(x, model(x)) with x = keras.Input((height, width, channels)) instead"
+        )
+    if "float" not in keras.backend.standardize_dtype(images.dtype):
+        raise ValueError(
+            f"a classifier takes floating-point images in [0, 1], {model.name} takes "
+            f"{images.dtype}, of which there are no gradients; put Rescaling(255) in front of "
+            "what follows its input"
+        )
+    logits = tuple(model.outputs[0].shape)
+    if len(logits) != 2 or logits[1] is None:
+        raise ValueError(f"logits must be (N, K), {model.name} gives {logits}; flatten them")
+    if logits[1] < 2:
+        raise ValueError(
+            f"logits must be (N, K) with K >= 2, {model.name} gives {logits}; turn its one "
+            "output z, before any sigmoid, into the logits of two classes, (0, z)"
+        )
+
+
 def run_in_batches(function: Callable, x: np.ndarray, batch_size: int = 1000) -> np.ndarray:
     """Apply a compiled function to all examples, `batch_size` at a time.
 
@@ -124,8 +160,14 @@ def run_in_batches(function: Callable, x: np.ndarray, batch_size: int = 1000) ->
 
 
 def has_convolutions(model: keras.Model) -> bool:
-    """Whether any layer convolves: on CPU such models run faster as a plain graph than in XLA."""
-    return any("conv" in type(layer).__name__.lower() for layer in model._flatten_layers())
+    """Whether any layer convolves: on CPU such models run faster as a plain graph than in XLA.
+
+    A SavedModel, which shows no layers, is taken for one that does.
+    """
+    return any(
+        "conv" in type(layer).__name__.lower() or isinstance(layer, SavedProgram)
+        for layer in model._flatten_layers()
+    )
 
 
 def batches(x: np.ndarray, batch_size: int):

@@ -1,56 +1,157 @@
-"""The logits of a model that ends in a softmax."""
+"""The logits of a model that ends in a softmax or sigmoid, found or named."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 
+from robustnets.models.functional import within
+from robustnets.models.saved_model import SavedProgram
 
-def without_softmax(model: keras.Model) -> tuple[keras.Model, str | None]:
-    """Take the softmax off the end of a model.
+_HEADS = {
+    "softmax": (keras.activations.softmax, "Softmax"),
+    "sigmoid": (keras.activations.sigmoid, "Sigmoid"),
+}
+
+
+def without_head(model: keras.Model) -> tuple[keras.Model, str | None]:
+    """Take a softmax, or a sigmoid of each output, off the end of a model.
+
+    It may be a layer, an operation, the activation of the last layer or the end of a
+    SavedModel, in nested models too, and layers that do nothing when a model predicts may
+    follow it.
 
     Args:
-        model: built, with one output.
+        model: built, with one output (N, K).
 
     Returns:
-        The model itself and None if it does not end in a softmax; otherwise a model of what
-        goes into the softmax, and the name of the layer that applied it. Weights are shared,
-        but for those of a last layer with a softmax activation, which are copied.
+        The model itself and None if it ends in neither; otherwise a model of what goes into
+        the head, and what was taken off, such as "softmax (dense_3)". Weights are shared, but
+        for those of a last layer with an activation, which are copied.
+    """
+    found = _before_head(model.outputs[0])
+    if found is None:
+        return model, None
+    tensor, what = found
+    return keras.Model(model.inputs, tensor, name=model.name), what
+
+
+def at_layer(model: keras.Model, name: str) -> keras.Model:
+    """The model up to the output of one of its layers.
+
+    Args:
+        model: built; functional or sequential.
+        name: of a layer or operation, at any depth; "outer/inner" where a name occurs in
+            several nested models; in a SavedModel that of an operation of its graph.
 
     Raises:
-        ValueError: for a softmax at the end of a nested model that is not the whole of it.
+        ValueError: if no layer has the name, or several calls of layers have it.
     """
-    last = _last(model)
-    if last is None:
-        return model, None
-    if isinstance(last, keras.Model):
-        inner, name = without_softmax(last)
-        if name is None:
-            return model, None
-        before = _before(model)
-        return keras.Model(model.inputs, inner(before), name=model.name), name
-    if _is_softmax(last):
-        return keras.Model(model.inputs, _before(model), name=model.name), last.name
-    if getattr(last, "activation", None) is not keras.activations.softmax:
-        return model, None
-    config = {**last.get_config(), "activation": "linear"}
-    bare = type(last).from_config(config)
-    outputs = bare(_before(model))
-    bare.set_weights(last.get_weights())
-    return keras.Model(model.inputs, outputs, name=model.name), last.name
+    found = list(_tensors_named(model, name))
+    if len(found) != 1:
+        problem = "no layer" if not found else f"{len(found)} calls of layers named"
+        raise ValueError(f"{model.name} has {problem} {name!r}; it has {layer_names(model)}")
+    return keras.Model(model.inputs, found[0], name=model.name)
 
 
-def _is_softmax(operation: Any) -> bool:
-    return isinstance(operation, keras.layers.Softmax) or type(operation).__name__ == "Softmax"
+def layer_names(model: keras.Model, most: int = 12) -> str:
+    """The last names that `at_layer` knows in a model, in the order of the graph."""
+    known = list(dict.fromkeys(_names(model)))
+    more = len(known) - most
+    return ", ".join(known[-most:]) + (f" and {more} before these" if more > 0 else "")
 
 
-def _last(model: keras.Model) -> Any:
-    """The operation that makes the output, or None where a subclassed model does not know."""
-    outputs = getattr(model, "outputs", None)
-    history = getattr(outputs[0], "_keras_history", None) if outputs else None
-    return None if history is None else history.operation
+def _before_head(tensor: Any) -> tuple[Any, str] | None:
+    """What goes into the head that made a symbolic tensor, and what the head is."""
+    operation, node = _made_by(tensor)
+    if len(node.input_tensors) != 1:
+        return None
+    (before,) = node.input_tensors
+    inner = within(operation)
+    if inner is not None:
+        bare, what = without_head(inner)
+        return None if what is None else (bare(before), what)
+    if isinstance(operation, SavedProgram):
+        program = operation.without_head()
+        return None if program is None else (program[0](before), program[1])
+    kind = _head(operation, tensor)
+    if kind is not None:
+        return before, f"{kind} ({operation.name})"
+    kind = _activation(operation)
+    if kind is not None:
+        config = {**operation.get_config(), "activation": "linear"}
+        bare_layer = type(operation).from_config(config)
+        bare_tensor = bare_layer(before)
+        bare_layer.set_weights(operation.get_weights())
+        return bare_tensor, f"{kind} ({operation.name})"
+    if _passes_on(operation) and tuple(before.shape) == tuple(tensor.shape):
+        return _before_head(before)
+    return None
 
 
-def _before(model: keras.Model) -> Any:
-    """The symbolic tensor that goes into the last operation of a model."""
-    history = model.outputs[0]._keras_history
-    return history.operation._inbound_nodes[history.node_index].arguments.args[0]
+def _made_by(tensor: Any) -> tuple[Any, Any]:
+    """The operation that made a symbolic tensor, and the node of that call."""
+    history = tensor._keras_history
+    return history.operation, history.operation._inbound_nodes[history.node_index]
+
+
+def _head(operation: Any, tensor: Any) -> str | None:
+    """Which head an operation is, over the last axis, or None."""
+    for kind, (_, name) in _HEADS.items():
+        if type(operation).__name__ == name:
+            last = getattr(operation, "axis", -1) in (-1, len(tensor.shape) - 1)
+            return kind if last else None
+    return None
+
+
+def _activation(layer: Any) -> str | None:
+    """Which head a layer has for its activation, or None."""
+    activation = getattr(layer, "activation", None)
+    for kind, (function, _) in _HEADS.items():
+        if activation is function and isinstance(layer, keras.layers.Layer):
+            return kind
+    return None
+
+
+def _passes_on(operation: Any) -> bool:
+    """Whether an operation gives what it takes when a model predicts."""
+    kinds = (keras.layers.Identity, keras.layers.Dropout, keras.layers.Reshape)
+    if isinstance(operation, (*kinds, keras.layers.Flatten)):
+        return True
+    if isinstance(operation, keras.layers.Activation):
+        return operation.activation is keras.activations.linear
+    return type(operation).__name__ in ("Cast", "Identity")
+
+
+def _calls(model: keras.Model) -> Iterator[tuple[Any, Any]]:
+    """Every operation of a graph with the node of each of its calls, the last first."""
+    waiting, seen = list(model.outputs), set()
+    while waiting:
+        operation, node = _made_by(waiting.pop(0))
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield operation, node
+            waiting += node.input_tensors
+
+
+def _tensors_named(model: keras.Model, name: str) -> Iterator[Any]:
+    """Symbolic tensors, in the graph of the model, that a layer of that name gives."""
+    for operation, node in _calls(model):
+        if operation.name == name and not isinstance(operation, keras.layers.InputLayer):
+            yield node.outputs[0]
+        elif (inner := within(operation)) is not None:
+            for tensor in _tensors_named(inner, name.removeprefix(f"{operation.name}/")):
+                yield keras.Model(inner.inputs, tensor)(node.input_tensors[0])
+        elif isinstance(operation, SavedProgram) and name in operation.operations:
+            yield operation.until(name)(node.input_tensors[0])
+
+
+def _names(model: keras.Model) -> Iterator[str]:
+    """The names that `at_layer` knows, in the order of the graph."""
+    for operation, _ in reversed(list(_calls(model))):
+        if (inner := within(operation)) is not None:
+            yield from (f"{operation.name}/{name}" for name in _names(inner))
+        elif isinstance(operation, SavedProgram):
+            yield from operation.operations
+        elif not isinstance(operation, keras.layers.InputLayer):
+            yield operation.name

@@ -129,6 +129,18 @@ def test_report_loads_no_deep_learning(demo):
     assert done.stdout.strip() == "[]"
 
 
+def test_a_shard_writes_no_page(demo, monkeypatch):
+    _, store, _ = demo
+    monkeypatch.setattr(runner, "_work", None)  # all is stored
+    before = files(store)
+    result = CliRunner().invoke(cli.app, [*RUN, "--store", str(store), "--shard", "2/3"])
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[0] == "stopping: 4 Cells, 4 stored"
+    assert lines[-1] == "shard 2/3 is done; a run without --shard writes the page"
+    assert files(store) == before
+
+
 def test_the_same_command_again_computes_nothing(demo, monkeypatch):
     folder, store, _ = demo
 

@@ -47,7 +47,17 @@ def test_help_names_everything():
     for command in ("run", "report", "list", "data", "compare-engines"):
         assert f" {command} " in text
     text = text_of(invoke("run", "--help", env={"COLUMNS": "200"}))
-    for option in ("--scale", "--dataset", "--engine", "--seeds", "--store", "--jobs", "--dry-run"):
+    for option in (
+        "--scale",
+        "--dataset",
+        "--engine",
+        "--seeds",
+        "--store",
+        "--jobs",
+        "--workers",
+        "--shard",
+        "--dry-run",
+    ):
         assert option in text
 
 
@@ -75,6 +85,12 @@ def test_list():
         (["report", "filter"], "no chapter 'filter'; there are stopping, filters; did you mean 'f"),
         (["data", "mnits"], "no data set 'mnits'; there are mnist, cifar10, digits; did you mean"),
         (["data", "none.npz"], "there is no file none.npz"),
+        (["run", "stopping", "--shard", "9/8"], "a shard is one of 1/8 to 8/8, got 9/8"),
+        (["run", "stopping", "--shard", "1/2", "--out", "x"], "a shard writes no page; give --out"),
+        (
+            ["run", "stopping", "--workers", "slurm"],
+            "workers must be one of dask, ray, got",
+        ),
         (["run", "stopping", "--seeds", "0"], "Invalid value for '--seeds'"),
         (["run"], "Missing argument"),
         (["rum"], "No such command 'rum'"),
@@ -145,6 +161,17 @@ def test_dry_run(tmp_path):
     assert len([line for line in lines if line.startswith("  missing  ")]) == 11
     assert "StableWeights patience 24, max_std 0.02" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_shards_of_a_plan(tmp_path):
+    command = ("run", "stopping", "--scale", "demo", "--seeds", 2, "--dry-run", "--store", tmp_path)
+    wide = {"COLUMNS": "200"}
+    whole, *parts = (
+        invoke(*command, *options, env=wide).output.splitlines()
+        for options in ((), ("--shard", "1/3"), ("--shard", "2/3"), ("--shard", "3/3"))
+    )
+    assert [part[0] for part in parts] == [f"stopping: {n} Cells, 0 stored" for n in (7, 7, 8)]
+    assert sorted(line for part in parts for line in part[1:]) == sorted(whole[1:])
 
 
 def test_interrupted(monkeypatch, tmp_path):

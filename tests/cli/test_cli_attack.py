@@ -8,6 +8,19 @@ from typer.testing import CliRunner
 from robustnets.cli import app
 
 
+def text_of(result):
+    return " ".join(result.output.split())
+
+
+def refused(done):
+    """What a command said that ended as it should: one line, no traceback."""
+    assert done.exit_code == 2, done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert done.output.count("error: ") == 1
+    assert "Traceback" not in done.output
+    return text_of(done)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, trained_classifier, digits):
     folder = tmp_path_factory.mktemp("attack")
@@ -43,9 +56,10 @@ def test_the_suite_in_a_budget_says_what_it_left_out(files):
 def test_a_softmax_head_is_no_obstacle(files):
     model = keras.models.load_model(files / "model.keras")
     keras.Sequential([model, keras.layers.Softmax()]).save(files / "softmax.keras")
-    with pytest.warns(UserWarning, match="ends in a softmax"):
-        done = attack(files, "--attack", "fgsm", "--eps", "0.1", model="softmax.keras")
+    done = attack(files, "--attack", "fgsm", "--eps", "0.1", model="softmax.keras")
     assert done.exit_code == 0, done.output
+    assert "ends in a softmax" in text_of(done)
+    assert text_of(done).count("note: ") == 1
 
 
 @pytest.mark.parametrize(
@@ -57,22 +71,80 @@ def test_a_softmax_head_is_no_obstacle(files):
         (("--eps", "0.1", "--norm", "l7"), "norm"),
         (("--eps", "0.1", "--budget", "soon"), "budget must be minutes such as 10m or queries"),
         (("--eps", "0.1", "--custom", "no_such_module"), "cannot import 'no_such_module'"),
+        (("--eps", "0.1", "--logits", "nothing"), "no layer 'nothing'; it has flatten, dense_0, d"),
+        (("--eps", "0.1", "--logits", "dense_0"), "gives 20 values and the model 10; name the la"),
+        (("--eps", "0.1", "-n", "31"), "holds 30 examples, got n = 31"),
     ],
 )
 def test_what_is_wrong_is_named(files, arguments, message):
-    done = attack(files, *arguments)
-    assert done.exit_code == 2
-    assert message in " ".join(done.output.split())
+    assert message in refused(attack(files, *arguments))
+
+
+def models():
+    """Models that are no classifiers of these digits, and what is said of each."""
+    images, other = keras.Input((8, 6, 1)), keras.Input((8, 6, 1))
+    flat, layers = keras.layers.Flatten()(images), keras.layers
+    scores = layers.Dense(10)(flat)
+    both = layers.Add()([scores, layers.Dense(10)(layers.Flatten()(other))])
+    code = layers.Dense(10)(layers.Lambda(lambda x: x * 2)(flat))
+    column, colour = keras.Input((48,)), keras.Input((8, 6, 3))
+    return {
+        "two inputs": (keras.Model([images, other], both), "one input and one output"),
+        "two outputs": (keras.Model(images, [scores, flat]), "one input and one output"),
+        "one output": (keras.Model(images, layers.Dense(1)(flat)), "must be (N, K) with K >= 2"),
+        "a map": (keras.Model(images, images), "logits must be (N, K)"),
+        "no images": (keras.Model(column, layers.Dense(10)(column)), "takes images (N, H, W, C)"),
+        "colour": (
+            keras.Model(colour, layers.Dense(10)(layers.Flatten()(colour))),
+            "holds images 8 x 6 x 1, but the model takes 8 x 6 x 3",
+        ),
+        "12 classes": (keras.Model(images, layers.Dense(30)(flat)), "the model has 30 outputs"),
+        "code": (keras.Model(images, code), "holds Lambda and __lambda__, which would run code"),
+    }
+
+
+MODELS = tuple(models())
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_models_that_do_not_fit(files, case):
+    model, message = models()[case]
+    model.save(files / "other.keras")
+    assert message in refused(attack(files, "--eps", "0.1", model="other.keras"))
+
+
+def test_a_trusted_model_may_hold_code(files):
+    models()["code"][0].save(files / "code.keras")
+    options = ("--eps", "0.1", "--attack", "fgsm", "-n", "5", "--trust")
+    done = attack(files, *options, model="code.keras")
+    assert done.exit_code == 0, done.output
 
 
 def test_files_that_are_none(files):
-    done = attack(files, "--eps", "0.1", model="nothing.keras")
-    assert done.exit_code == 2
-    assert "there is no file" in " ".join(done.output.split())
+    assert "there is no file" in refused(attack(files, "--eps", "0.1", model="nothing.keras"))
     (files / "broken.keras").write_text("no model")
-    done = attack(files, "--eps", "0.1", model="broken.keras")
-    assert done.exit_code == 2
-    assert "cannot read" in " ".join(done.output.split())
+    said = refused(attack(files, "--eps", "0.1", model="broken.keras"))
+    assert "is damaged or no Keras model" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: {"x": np.repeat(x, 3, axis=3), "y": y}, "8 x 6 x 3, but the model takes 8 x"),
+        (lambda x, y: {"x": x * np.nan, "y": y}, "x holds NaN or infinite values; remove those"),
+        (lambda x, y: {"x": x * 255, "y": y}, "divide it by 255, or store it as uint8"),
+        (lambda x, y: {"x": x[:0], "y": y[:0]}, "x is empty"),
+        (lambda x, y: {"x": x, "y": y + 5}, "y must lie in 0..9, the classes of the model, got 5."),
+        (lambda x, y: {"x": x, "y": y % 3}, "labels 0..2 only, in 30 examples, but the model has"),
+        (lambda x, y: {"x": x, "y": np.eye(10)[y]}, "these are one-hot: store y.argmax(axis=1)"),
+        (lambda x, y: {"images": x}, "lacks x, y, or x_train"),
+    ],
+)
+def test_examples_that_do_not_fit(files, digits, change, message):
+    x, y = digits[0][1500:1530], digits[1][1500:1530]
+    np.savez(files / "bad.npz", **change(x, y))
+    said = refused(attack(files, "--eps", "0.1", "--data", str(files / "bad.npz")))
+    assert message in said
 
 
 def test_an_attack_by_name_has_its_own_settings_not_those_of_a_comparison():

@@ -2,6 +2,7 @@
 
 import csv
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -39,6 +40,8 @@ def text_of(result):
         (["fgsm", "--eps", "-1"], "eps must be finite and >= 0, got -1"),
         (["fgsm", "--dataset", "none.npz"], "there is no file none.npz"),
         (["fgsm", "--model", "fc"], "no model 'fc'; there are"),
+        (["fgsm", "--model", "mine.keras"], "there is no file mine.keras"),
+        (["fgsm", "--trust"], "are for a model of your own, got them for 'fc-100-100-10'"),
         (["fgsm", "-n", "0"], "Invalid value for '-n'"),
         ([], "Missing argument"),
     ],
@@ -81,3 +84,18 @@ def test_from_a_word_to_a_page(tmp_path, monkeypatch):
     assert [row[0] for row in table.table.rows] == ["native"]
     assert "- **cleverhans**: the cleverhans engine cannot carry out PGD" in refused.markdown
     assert networks == [p.stat().st_mtime_ns for p in store.rglob("*.keras")]
+
+
+@pytest.mark.skipif(backend.name() != "tensorflow", reason="peers run on TensorFlow")
+def test_a_model_of_ones_own(tmp_path, trained_classifier, digits):
+    trained_classifier.model.save(tmp_path / "mine.keras")
+    np.savez(tmp_path / "mine.npz", x=digits[0][1500:1530], y=digits[1][1500:1530])
+    spec = comparison.spec_of("fgsm", None, 0.05)
+    own = {"model": str(tmp_path / "mine.keras"), "dataset": str(tmp_path / "mine.npz"), "n": 20}
+    page = comparison.compare(spec, **own, store=Store(tmp_path / "store"))
+    (block,) = page.sections[0].blocks
+    assert [row[0] for row in block.table.rows] == ["native", "art", "cleverhans"]
+    assert trained_classifier.digest in page.facts["network"]
+    assert not (tmp_path / "store").exists()
+    with pytest.raises(ValueError, match="no layer 'nothing'; it has flatten, dense_0, dense_1"):
+        comparison.compare(spec, **own, logits="nothing")

@@ -189,3 +189,28 @@ def test_models_that_cannot_be_compiled_are_named(digits):
 def test_a_progress_bar(trained_classifier, held_out, capsys):
     run(FGSM(LINF), trained_classifier, *held_out, progress=True)
     assert "61/61" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(backend.name() == "jax", reason="JAX has no plain graphs")
+def test_a_layer_that_calls_python_runs_in_a_plain_graph(digits):
+    import tensorflow as tf
+
+    class Rounds(keras.layers.Layer):
+        def call(self, x):
+            rounded = tf.numpy_function(lambda v: np.round(8 * v) / 8, [x], tf.float32)
+            rounded.set_shape(x.shape)
+            # the identity's gradient, which NumPy has not got
+            return x + keras.ops.stop_gradient(rounded - x)
+
+        def compute_output_spec(self, x):
+            return keras.KerasTensor(x.shape, x.dtype)
+
+    x, y = digits[0][:9], digits[1][:9]
+    layers = [keras.Input(x.shape[1:]), Rounds(), keras.layers.Flatten(), keras.layers.Dense(10)]
+    classifier = Classifier(keras.Sequential(layers))
+    attack = PGD(LINF, steps=3)
+    assert native.uses_xla(attack, classifier) or backend.on_accelerator()
+    found = run(attack, classifier, x, y, attack_wrong=True)
+    assert found.backward.tolist() == [3] * 9
+    assert classifier.graph_only
+    assert not native.uses_xla(attack, classifier)

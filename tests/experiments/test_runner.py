@@ -16,6 +16,7 @@ from robustnets.core.threat import ThreatModel
 from robustnets.defenses import Reconstruction, Retraining
 from robustnets.experiments import runner
 from robustnets.experiments.cell import Cell, DatasetRef, Network
+from robustnets.experiments.shard import Shard
 from robustnets.layers import FilterSpec
 from robustnets.training import FixedEpochs, Training
 
@@ -140,6 +141,16 @@ def test_a_fresh_store_gives_the_same_records(done, tmp_path):
     other = runner.run(cells((1,))[:2], settings(tmp_path))
     assert other[1].fingerprint not in fingerprints(records)
     assert not np.array_equal(other[1].curves["loss"], records[1].curves["loss"])
+
+
+def test_shards_leave_nothing_to_do(done, tmp_path):
+    records, _, _ = done
+    for number in (2, 1):
+        part = Shard(number, 2).take(cells())
+        assert len(runner.run(part, settings(tmp_path))) == 3
+    before = times(tmp_path)
+    assert fingerprints(runner.run(cells(), settings(tmp_path))) == fingerprints(records)
+    assert times(tmp_path) == before
 
 
 def test_what_fails_leaves_what_was_finished(done, tmp_path):

@@ -8,10 +8,10 @@ import nbformat
 import pytest
 
 ALL = execute.names()
-# the worked example of a layer is the one class, and has the only functions
-WORKED = {"00_quickstart": 1}
+# worked examples of layers are the only classes, and have the only functions
+WORKED = {"00_quickstart": 1, "05_write_a_defense": 2}
 # what a notebook can show besides the chapters
-TOOLS = {"engines"}
+TOOLS = {"engines", "evaluate_your_model", "write_a_defense"}
 SILENT = (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.ClassDef)
 LARGEST = 1_500_000
 

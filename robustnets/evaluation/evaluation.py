@@ -1,0 +1,196 @@
+"""What an evaluation found, example by example."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustnets.core.threat import ThreatModel
+from robustnets.evaluation.curve import Curve, Nearest
+from robustnets.evaluation.outcome import WorstCase, combined
+from robustnets.evaluation.sanity import Check
+from robustnets.evaluation.subject import Subject
+from robustnets.evaluation.threats import UNDEFENDED, Row
+from robustnets.report.page import Page
+from robustnets.stats.intervals import Interval, rate
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Attacker:
+    """One row of an evaluation, carried out.
+
+    Args:
+        row: who attacked.
+        case: what was left.
+        predicted: int64 (N,), what the victim says of each example of `case`.
+    """
+
+    row: Row
+    case: WorstCase
+    predicted: np.ndarray
+
+    @property
+    def accuracy(self) -> Interval:
+        """Robust accuracy against this attacker alone."""
+        return rate(int(self.case.robust.sum()), len(self.case.y))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Convergence:
+    """How an average over draws pays off.
+
+    Args:
+        draws: int (D,), passes averaged in each gradient.
+        robust: bool (D, M), of the first M examples.
+        attack: what was run, but for its draws.
+    """
+
+    draws: tuple[int, ...]
+    robust: np.ndarray
+    attack: Any
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Evaluation:
+    """How robust a model is, with all that is behind the number.
+
+    `robust_accuracy` is the share of all examples that are right as they stand and that no
+    attacker broke, whatever the attacker knows. Where `upper_bound` has reasons, the true one
+    may be lower for these reasons.
+
+    Args:
+        threat: norm and radius.
+        suite: its name.
+        seed: of every draw.
+        subject: the model, the defense, and what was found of it.
+        attackers: rows in order.
+        nearest: the nearest adversarial example known for each example.
+        predicted: int64 (N,), what the model says of `nearest.x`.
+        curve: over the radius.
+        convergence: for a model that draws at random, or None.
+        checks: the sanity block.
+        recipe: how the defense was taken apart, a sentence.
+        upper_bound: why the number is only an upper bound, a sentence each; empty where it
+            is not.
+        left_out: what a budget left out or cut down.
+        seconds: wall clock of all attacks, those read from a store with what they took then.
+        class_names: one for each logit.
+        about: facts such as the model's file, the data, the command, versions.
+    """
+
+    threat: ThreatModel
+    suite: str
+    seed: int
+    subject: Subject
+    attackers: tuple[Attacker, ...]
+    nearest: Nearest
+    predicted: np.ndarray
+    curve: Curve
+    convergence: Convergence | None
+    checks: tuple[Check, ...]
+    recipe: str
+    upper_bound: tuple[str, ...]
+    left_out: tuple[str, ...]
+    seconds: float
+    class_names: tuple[str, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def found(self) -> WorstCase:
+        """The worst of all attackers of the defended model."""
+        return combined([a.case for a in self.attackers if a.row.counts])
+
+    @property
+    def y(self) -> np.ndarray:
+        """int64 (N,), true labels."""
+        return self.attackers[0].case.y
+
+    @property
+    def x(self) -> np.ndarray:
+        """float32 (N, H, W, C), the examples as they stand."""
+        return self.attackers[0].case.clean
+
+    @property
+    def right(self) -> np.ndarray:
+        """bool (N,): right as it stands."""
+        return self.nearest.distance > 0
+
+    @property
+    def robust(self) -> np.ndarray:
+        """bool (N,): right, and no adversarial example within eps is known."""
+        return self.nearest.robust(self.threat.eps)
+
+    @property
+    def accuracy(self) -> Interval:
+        """Share of all examples that are right as they stand."""
+        return rate(int(self.right.sum()), len(self.y))
+
+    @property
+    def robust_accuracy(self) -> Interval:
+        """Share of all examples that are right and that nobody broke."""
+        return rate(int(self.robust.sum()), len(self.y))
+
+    @property
+    def undefended(self) -> Attacker | None:
+        """The model without its defense under attack, or None."""
+        return next((a for a in self.attackers if a.row.knowledge == UNDEFENDED), None)
+
+    @property
+    def headline(self) -> str:
+        """The number in one sentence, Markdown."""
+        robust, clean = self.robust_accuracy, self.accuracy
+        kind = "Upper bound only: robust accuracy" if self.upper_bound else "Robust accuracy"
+        return (
+            f"{kind} in {self.threat.norm} at eps {radius_text(self.threat.eps)}: "
+            f"**{robust.estimate:.1%}** (95 % interval {robust.low:.1%} to {robust.high:.1%}, "
+            f"n = {robust.n}); accuracy without an attack {clean.estimate:.1%} "
+            f"({clean.low:.1%} to {clean.high:.1%})."
+        )
+
+    def page(self) -> Page:
+        """The evaluation as a page."""
+        from robustnets.evaluation.page import page_of
+
+        return page_of(self)
+
+    def summary(self) -> Page:
+        """The number, the attackers and the checks alone, for a terminal."""
+        from robustnets.evaluation.page import summary_of
+
+        return summary_of(self)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the page, Records, every example's outcome and `model_info.json`.
+
+        Args:
+            folder: gets index.html, README.md, tables/, figures/, records/*.npz,
+                outcomes.npz and model_info.json.
+
+        Returns:
+            The path of index.html.
+        """
+        from robustnets.evaluation.export import save
+
+        return save(self, Path(folder))
+
+    def _repr_html_(self) -> str:
+        from robustnets.evaluation.page import summary_html
+
+        return summary_html(self)
+
+
+def radius_text(eps: float) -> str:
+    """A radius as people write it: "8/255" where it is one, else "0.1".
+
+    Example:
+        >>> radius_text(8 / 255), radius_text(0.1)
+        ('8/255', '0.1')
+    """
+    levels = eps * 255
+    whole = round(levels)
+    # a radius such as 0.2 is 51/255, too, and nobody writes it so
+    if 0 < whole <= 32 and abs(levels - whole) < 1e-6 and len(f"{eps:g}") > 4:
+        return f"{whole}/255"
+    return f"{eps:g}"

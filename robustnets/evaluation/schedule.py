@@ -1,0 +1,156 @@
+"""Fit the attacks of an evaluation to a time, and say what that left out."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from robustnets.attacks import FAB, PGD
+from robustnets.core.threat import ThreatModel
+from robustnets.engines import memory, run
+from robustnets.models.classifier import Classifier
+
+# what an attack can be cut down by, the first of them that it has, and the least that makes sense
+SIZES = (("budget", 100), ("restarts", 1), ("targets", 1), ("steps", 10))
+COMPILING = 4.0  # seconds that a loop takes to compile on a CPU, about
+
+
+def units(attack: Any) -> float:
+    """What an attack costs for each example at most, in forward passes.
+
+    A backward pass counts as two. An attack that nothing is known of counts as a hundred.
+    """
+    budget = getattr(attack, "budget", None)
+    if budget is not None:
+        return float(budget)
+    if hasattr(attack, "passes"):
+        forward, backward = attack.passes
+        return forward + 2.0 * backward
+    steps = getattr(attack, "steps", None)
+    if steps is None:
+        return 100.0
+    starts = getattr(attack, "restarts", 1) * (getattr(attack, "targets", None) or 1)
+    # FAB asks again for the gap that it linearises, and for its way back
+    factor = 5.0 if isinstance(attack, FAB) else 3.0
+    return factor * steps * starts * getattr(attack, "expectation", 1)
+
+
+def cut_down(attack: Any, share: float) -> tuple[Any | None, str]:
+    """An attack at about a share of its cost.
+
+    Args:
+        attack: the spec.
+        share: in (0, 1).
+
+    Returns:
+        The smaller attack, or None where there is none that makes sense; and what became of
+        it, in words.
+    """
+    name, smaller, said = type(attack).__name__, attack, []
+    for field, least in SIZES:
+        value = getattr(smaller, field, None)
+        if not isinstance(value, int) or value <= least:
+            continue
+        wanted = max(least, round(value * share))
+        smaller = dataclasses.replace(smaller, **{field: wanted})
+        said.append(f"{wanted} of {value} {'queries' if field == 'budget' else field}")
+        share = units(attack) * share / units(smaller)
+        attack = smaller
+        if share >= 1:
+            break
+    # half of what was wanted is still an attack; much less is none
+    if share < 0.5:
+        return None, f"{name}: left out"
+    return (smaller, f"{name}: {', '.join(said)}") if said else (smaller, "")
+
+
+class Schedule:
+    """Watches the clock of one evaluation.
+
+    Args:
+        seconds: for everything, or None: no limit.
+        planned: (attack, examples that it may have to run on) of all that is to come, in order.
+        pace: seconds for a forward pass of one example; see `pace_of`.
+        started: reading of `time.perf_counter` from which on the time counts; None: from here.
+    """
+
+    def __init__(
+        self,
+        seconds: float | None,
+        planned: Sequence[tuple[Any, int]],
+        pace: float,
+        started: float | None = None,
+    ):
+        self.started = time.perf_counter() if started is None else started
+        self.seconds = seconds
+        self.left_out: list[str] = []
+        self._planned = list(planned)
+        self._pace = pace
+        self._spent = self._passes = 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left, at least 0.001, or None for no limit."""
+        if self.seconds is None:
+            return None
+        return max(1e-3, self.seconds - (time.perf_counter() - self.started))
+
+    @property
+    def estimate(self) -> float | None:
+        """Seconds that what is still planned may take, or None before anything was measured."""
+        if not self._pace:
+            return None
+        return sum(self._cost(attack, n) for attack, n in self._planned)
+
+    def took(self, passes: float, seconds: float) -> None:
+        """Learn the pace from an attack that was run: passes as `units` counts them, in all."""
+        if passes > 0 and seconds > 2 * COMPILING:
+            self._passes += passes
+            self._spent += seconds - COMPILING
+            self._pace = self._spent / self._passes
+
+    def fit(self, attack: Any, examples: int) -> tuple[Any | None, float | None]:
+        """The attack as large as time allows, all that is planned after it considered.
+
+        One that asks for less than an equal share of the time that is left has it; the others
+        are cut down alike.
+
+        Args:
+            attack: as planned.
+            examples: that stand.
+
+        Returns:
+            The attack to run, or None to leave it out; and the seconds that it may take.
+        """
+        at = next((i for i, (a, _) in enumerate(self._planned) if a == attack), None)
+        if at is not None:
+            # what stood before it in the plan was not needed: nothing stood any more
+            del self._planned[: at + 1]
+        if self.seconds is None:
+            return attack, None
+        own = self._cost(attack, examples)
+        cost = own + sum(self._cost(a, n) for a, n in self._planned)
+        free = self.left or 0.0
+        allowed = max(free * own / cost, free / (1 + len(self._planned)))
+        if own <= allowed:
+            return attack, 2 * allowed
+        smaller, said = cut_down(attack, max(allowed - COMPILING, 0.0) / (own - COMPILING))
+        if said:
+            self.left_out.append(said)
+        return smaller, 2 * allowed
+
+    def _cost(self, attack: Any, examples: int) -> float:
+        return units(attack) * examples * self._pace + COMPILING
+
+
+def pace_of(classifier: Classifier, x: np.ndarray, y: np.ndarray) -> float:
+    """Seconds for a forward pass of one example; a backward pass takes about two of them."""
+    attack = PGD(ThreatModel("linf", 0.0), steps=5)
+    size = memory.batch_size(attack, classifier)
+    x, y = x[:size], y[:size]
+    settings: dict[str, Any] = {"attack_wrong": True, "batch_size": size}
+    run(attack, classifier, x, y, **settings)
+    taken = run(attack, classifier, x, y, **settings).seconds
+    return taken / (units(attack) * len(x))

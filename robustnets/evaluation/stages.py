@@ -1,0 +1,243 @@
+"""The stages of an evaluation: attackers one by one, the curve, draws, checks."""
+
+import inspect
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustnets import __version__
+from robustnets.core.dataset import Split
+from robustnets.core.seeds import derive
+from robustnets.core.spec import digest
+from robustnets.core.store import Store
+from robustnets.core.threat import ThreatModel
+from robustnets.engines import memory
+from robustnets.evaluation import threats, verdict
+from robustnets.evaluation.curve import Curve, Nearest, refine
+from robustnets.evaluation.evaluation import Attacker, Convergence
+from robustnets.evaluation.outcome import Standing, WorstCase
+from robustnets.evaluation.sanity import Check
+from robustnets.evaluation.schedule import Schedule, pace_of
+from robustnets.evaluation.subject import Subject
+from robustnets.evaluation.suites import Suite
+from robustnets.evaluation.surrogate import trained_surrogate
+from robustnets.evaluation.worst_case import worst_case
+from robustnets.models.classifier import Classifier
+
+FRESH = 20  # evaluations of an example by a model that draws at random
+CONVERGENCE = 128  # examples on which an average over draws is tried out
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where an evaluation is, for a live view.
+
+    Args:
+        stage: what is under way, such as "white-box".
+        number: its place, from 0.
+        of: how many stages there are.
+        standing: the attack in progress, or None between attacks.
+        left: seconds that all the rest may take, or None where that is not known yet.
+    """
+
+    stage: str
+    number: int
+    of: int
+    standing: Standing | None
+    left: float | None
+
+
+class Stages:
+    """One evaluation under way: what its stages share, and each of them.
+
+    Args:
+        subject: the model.
+        suite: the attacks.
+        threat: norm and radius.
+        x: float32 (N, H, W, C).
+        y: int64 (N,).
+        seed: of every draw.
+        query_budget, batch_size: as for `engines.run`.
+        progress: called with a `Moment`.
+    """
+
+    schedule: Schedule
+
+    def __init__(
+        self,
+        subject: Subject,
+        suite: Suite,
+        threat: ThreatModel,
+        x: np.ndarray,
+        y: np.ndarray,
+        seed: int,
+        query_budget: int | None,
+        batch_size: int | None,
+        progress: Callable[[Moment], None] | None,
+    ):
+        self.subject, self.suite, self.threat = subject, suite, threat
+        self.x, self.y, self.seed = x, y, seed
+        self.query_budget, self.batch_size, self.progress = query_budget, batch_size, progress
+        self.folder: Path | None = None
+        self.stages: list[str] = []
+        self.stage = 0
+        self.seconds = 0.0  # of all attacks, also those that are read from a store
+
+    def keep_in(self, store: Store | None, defense: Any) -> None:
+        """Keep parts under the code of the defense, too: a model's digest knows only its name."""
+        if store is not None:
+            code = digest(__version__, _source(defense), [_source(o) for o in self._layers()])
+            self.folder = store.root / "evaluations" / code
+
+    def surrogate(self, given: Any, store: Store | None) -> Classifier | None:
+        """The model to craft examples on: the given one, or one trained on given examples."""
+        if given is None or isinstance(given, Classifier):
+            return given
+        if not isinstance(given, Split):
+            return Classifier(given)
+        if self.progress is not None:
+            self.progress(Moment("training a surrogate", 0, 1, None, None))
+        return trained_surrogate(given, self.subject.classifier.classes, self.seed, store)
+
+    def _layers(self) -> list[Any]:
+        model = self.subject.classifier.model
+        kinds = {type(layer) for layer in model._flatten_layers(include_self=False)}
+        foreign = [k for k in kinds if k.__module__.split(".")[0] not in ("keras", "robustnets")]
+        return sorted(foreign, key=lambda kind: kind.__qualname__)
+
+    def plan(self, rows: Sequence[threats.Row], time_budget: float | None, started: float) -> None:
+        """Say what is to come, so that the time since `started` can be shared out."""
+        n, threat = len(self.y), self.threat
+        planned = [(attack, n) for row in rows for attack in row.attacks]
+        minimal = self._minimal()
+        planned += [] if minimal is None else [(minimal, n)]
+        for share in self.suite.radii:
+            if share != 1.0:
+                at = ThreatModel(threat.norm, threat.eps * share)
+                planned.append((self._at(at), n))
+        self.stages = [row.knowledge for row in rows] + ["curve"]
+        if self.subject.stochastic:
+            self.stages.append("draws")
+        self.stages.append("checks")
+        classifier = self.subject.classifier
+        pace = 0.0 if time_budget is None else pace_of(classifier, self.x, self.y)
+        self.schedule = Schedule(time_budget, planned, pace, started)
+
+    def show(self, stage: str, standing: Standing | None) -> None:
+        if self.progress is not None:
+            # draws and checks are not in the plan
+            left = None if stage in ("draws", "checks") else self.schedule.estimate
+            if left is not None and standing is not None:
+                left += standing.left or 0.0
+            number = (
+                self.stages.index(stage) if stage in ("curve", "draws", "checks") else self.stage
+            )
+            self.progress(Moment(stage, number, len(self.stages), standing, left))
+
+    def attacked(self, row: threats.Row, number: int) -> tuple[WorstCase, np.ndarray]:
+        """Carry out one row."""
+        self.stage = number
+        case = self._worst(
+            row.attacks, row.victim, row.source, np.arange(len(self.y)), row.knowledge,
+            derive(self.seed, row.key),
+        )  # fmt: skip
+        return case, predictions(self.subject, case.x, row.victim)
+
+    def curve(self, found: WorstCase) -> tuple[Nearest, Curve]:
+        """Look for nearer examples at other radii."""
+        source = self.subject.substitute or self.subject.classifier
+
+        def attack_all(attack: Any, rows: np.ndarray, seed: int) -> WorstCase:
+            return self._worst((attack,), self.subject.classifier, source, rows, "curve", seed)
+
+        def wrong(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            return self.subject.classifier.predict(images).argmax(axis=1) != self.y[rows]
+
+        return refine(
+            Nearest.of(found, self.threat), self.x, self.threat, self.suite.radii, self._at,
+            attack_all, derive(self.seed, "curve"), self._minimal(),
+            None if self.subject.stochastic else wrong,
+        )  # fmt: skip
+
+    def convergence(self) -> Convergence:
+        """The best-informed attacker with more and more draws, on some examples."""
+        rows = np.arange(min(CONVERGENCE, len(self.y)))
+        attack, source = threats.strongest(self.subject, self.suite, self.suite.curve(self.threat))
+        robust = []
+        for draws in self.suite.convergence:
+            (averaged,) = threats.averaged((attack,), draws)
+            case = self._worst(
+                (averaged,), self.subject.classifier, source, rows, "draws", self.seed
+            )
+            robust.append(case.robust)
+        return Convergence(self.suite.convergence, np.stack(robust), attack)
+
+    def checks(self, found: WorstCase, carried: Sequence[Attacker]) -> tuple[Check, ...]:
+        """The sanity block, and whether knowing the defense helps."""
+
+        def show(name: str, number: int, of: int) -> None:
+            seconds = time.perf_counter() - self.schedule.started
+            standing = int(found.robust.sum())
+            self.show("checks", Standing(name, 0, 1, number, of, standing, seconds, None))
+
+        checks = verdict.checks_of(
+            self.subject, self.suite, self.x, self.y, found, threat=self.threat, seed=self.seed,
+            progress=show,
+        )  # fmt: skip
+        by = {k: [a.case for a in carried if a.row.knowledge == k] for k in threats.KNOWLEDGE}
+        if by[threats.GRAY]:
+            through = by[threats.WHITE] + by[threats.ADAPTIVE]
+            checks += (verdict.informed(by[threats.GRAY][0], through),)
+        return checks
+
+    def _at(self, threat: ThreatModel) -> Any:
+        return threats.strongest(self.subject, self.suite, self.suite.curve(threat))[0]
+
+    def _minimal(self) -> Any | None:
+        """None for a model that draws: the search for a boundary needs one that stays in place."""
+        if self.subject.stochastic:
+            return None
+        return self.suite.minimal(self.threat, self.subject.classifier.classes)
+
+    def _worst(self, attacks, victim, source, rows, stage, seed) -> WorstCase:
+        size = self.batch_size
+        if size is None and len(rows) < len(self.y):
+            # few sizes, so that an attack compiled for one radius serves the next
+            least = min(memory.batch_size(attack, source) for attack in attacks)
+            size = min(least, 2 ** int(math.log2(len(rows))))
+        case = worst_case(
+            attacks, victim, self.x[rows], self.y[rows], seed=seed, batch_size=size,
+            source=None if source is victim else source,
+            **({"evaluations": FRESH, "needed": FRESH // 2 + 1} if self.subject.stochastic else {}),
+            fit=self.schedule.fit, time_budget=self.schedule.left,
+            query_budget=self.query_budget, folder=self.folder,
+            progress=lambda standing: self.show(stage, standing),
+        )  # fmt: skip
+        for part in case.parts:
+            self.schedule.took(part.forward + 2.0 * part.backward, part.seconds)
+            self.seconds += part.seconds
+        return case
+
+
+def predictions(subject: Subject, x: np.ndarray, victim: Classifier | None = None) -> np.ndarray:
+    """int64 (N,): the class that a model gives, the most frequent one where it draws."""
+    victim = victim or subject.classifier
+    votes = sum(
+        np.eye(victim.classes, dtype=np.int64)[victim.predict(x).argmax(axis=1)]
+        for _ in range(FRESH if subject.stochastic else 1)
+    )
+    return np.asarray(votes).argmax(axis=1)
+
+
+def _source(thing: Any) -> str:
+    """The code of a class, or of an object's class, where it can be had."""
+    kind = thing if isinstance(thing, type) else type(thing)
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):
+        return kind.__qualname__

@@ -1,0 +1,234 @@
+"""`robustnets evaluate`: from a model file and examples to a page. Heavy imports come late."""
+
+import importlib
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from robustnets.core.threat import ThreatModel
+from robustnets.experiments.arguments import limits, radius
+
+if TYPE_CHECKING:
+    import keras
+
+    from robustnets.core.dataset import Split
+    from robustnets.evaluation import Evaluation
+    from robustnets.evaluation.evaluate import Moment
+
+SUITES = ("quick", "standard", "autoattack")
+# what results on these data are usually reported for (RobustBench; Madry et al. 2018)
+USUAL = {("mnist", "linf"): "0.3", ("cifar10", "linf"): "8/255", ("cifar10", "l2"): "0.5"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for, checked as far as it can be without loading anything.
+
+    Args:
+        model: a file, or "module:function".
+        data: a data set's name or a file.
+        norm: of the threat.
+        eps: in words; "" takes the usual one of the data, where there is one.
+        suite: one of `SUITES`.
+        n: how many examples.
+        seed: of every draw.
+        defense: "package.Layer" of a layer to put in front, or None.
+        budget: minutes such as "10m", queries such as "2000", or None.
+
+    Raises:
+        ValueError: naming what is wrong.
+    """
+
+    model: str
+    data: str
+    norm: str = "linf"
+    eps: str = ""
+    suite: str = "standard"
+    n: int = 1000
+    seed: int = 0
+    defense: str | None = None
+    budget: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.suite not in SUITES:
+            raise ValueError(f"suite must be one of {', '.join(SUITES)}, got {self.suite!r}")
+        if self.norm == "l0":
+            raise ValueError("norm must be linf, l2 or l1, got 'l0'")
+        if not self.threat.eps > 0:
+            raise ValueError(f"eps must be > 0, got {self.eps}")
+        limits(self.budget)
+        if self.defense is not None:
+            _split(self.defense)
+
+    @property
+    def threat(self) -> ThreatModel:
+        """Norm and radius."""
+        words = self.eps or USUAL.get((self.data, self.norm), "")
+        if not words:
+            raise ValueError(
+                f"--eps is missing: there is no usual radius in {self.norm} for {self.data}; name "
+                "one such as 8/255"
+            )
+        return ThreatModel(self.norm, radius(words))
+
+    @property
+    def plan(self) -> str:
+        """What is going to be done, in one line."""
+        behind = f" behind {self.defense}" if self.defense else ""
+        within = f", within {self.budget}" if self.budget else ""
+        words = self.eps or USUAL.get((self.data, self.norm), "")
+        return (
+            f"evaluating {self.model}{behind} on up to {self.n} examples of {self.data}: "
+            f"{self.norm}, eps {words}, suite {self.suite}, seed {self.seed}{within}"
+        )
+
+
+def evaluate_model(
+    request: Request,
+    load: Callable[[], Any],
+    *,
+    data_dir: str | None = None,
+    store: Any = None,
+    command: Sequence[str] = (),
+    progress: "Callable[[Moment], None] | None" = None,
+) -> "Evaluation":
+    """Load, evaluate, and keep the facts that a page needs.
+
+    Args:
+        request: what was asked for.
+        load: gives the Classifier.
+        data_dir: folder of the data sets, or None for the default search.
+        store: where parts are kept.
+        command: as it was typed, for the page.
+        progress: as for `evaluate`.
+
+    Raises:
+        ValueError, FileNotFoundError: naming what is wrong and the remedy.
+    """
+    from robustnets.evaluation import evaluate
+    from robustnets.evaluation.suites import SUITES as SPECS
+    from robustnets.experiments.examples import examples_for
+
+    classifier = load()
+    test = examples_for(classifier, request.data, data_dir)
+    rows = chosen(test.y, request.n)
+    x, y = test.x[rows], test.y[rows]
+    refuse_another_scale(classifier, x, y)
+    trained = SPECS[request.suite].surrogate
+    name = Path(request.model).name
+    return evaluate(
+        classifier,
+        x,
+        y,
+        norm=request.norm,
+        eps=request.threat.eps,
+        suite=request.suite,
+        seed=request.seed,
+        defense=None if request.defense is None else layer_of(request.defense),
+        surrogate=training_split(request.data, data_dir) if trained else None,
+        class_names=test.class_names,
+        store=store,
+        progress=progress,
+        about={
+            "model": name,
+            "data": request.data,
+            "command": shlex.join(command),
+            "chosen": "all" if len(rows) == len(test) else (
+                f"{len(rows)} of {len(test)}, evenly spaced by class"
+            ),
+        },
+        **limits(request.budget),
+    )  # fmt: skip
+
+
+def training_split(name: str, data_dir: str | None) -> "Split | None":
+    """What a surrogate can be trained on: None for a file of x and y alone."""
+    from robustnets import data
+
+    try:
+        return data.load(name, data_dir).train
+    except ValueError:
+        return None
+
+
+def chosen(y: np.ndarray, n: int) -> np.ndarray:
+    """Row numbers of n examples, all classes in proportion, the same on every machine.
+
+    Args:
+        y: int (N,), labels.
+        n: how many; all where there are no more.
+
+    Example:
+        >>> chosen(np.array([1, 0, 1, 1, 0, 1]), 3)
+        array([0, 1, 3])
+    """
+    if n >= len(y):
+        return np.arange(len(y))
+    by_class = np.argsort(y, kind="stable")
+    return np.sort(by_class[(np.arange(n) * len(y)) // n])
+
+
+def refuse_another_scale(classifier: Any, x: np.ndarray, y: np.ndarray) -> None:
+    """Refuse a model that wants images in 0..255, which its accuracy gives away.
+
+    Raises:
+        ValueError: saying what to do.
+    """
+    some = slice(0, 500)
+    given = float((classifier.predict(x[some]).argmax(axis=1) == y[some]).mean())
+    if given > 0.5:
+        return
+    times = float((classifier.predict(x[some] * np.float32(255)).argmax(axis=1) == y[some]).mean())
+    if times > given + 0.25:
+        raise ValueError(
+            f"the model is right on {given:.0%} of the images in [0, 1] and on {times:.0%} of them "
+            "in 0..255: attacks need images in [0, 1], so put keras.layers.Rescaling(255) in front "
+            "of it and save it again"
+        )
+
+
+def layer_of(name: str) -> "keras.layers.Layer":
+    """A layer by the name of its class, of an instance or of a function that makes one.
+
+    Args:
+        name: "package.module.Layer" or "package.module:Layer"; the working directory is
+            searched, too.
+
+    Raises:
+        ValueError: if there is none, or it needs arguments.
+    """
+    import keras
+
+    module, attribute = _split(name)
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ImportError as problem:
+        raise ValueError(f"cannot import the defense's module {module!r}: {problem}") from None
+    except AttributeError:
+        raise ValueError(f"module {module!r} has no {attribute!r}") from None
+    if isinstance(found, keras.layers.Layer):
+        return found
+    try:
+        layer = found()
+    except TypeError as problem:
+        raise ValueError(
+            f"{name} cannot be made without arguments ({problem}); name a function without "
+            "arguments that returns the layer, or an instance of it"
+        ) from None
+    if not isinstance(layer, keras.layers.Layer):
+        raise ValueError(f"{name} is no Keras layer but {type(layer).__name__}")
+    return layer
+
+
+def _split(name: str) -> tuple[str, str]:
+    module, _, attribute = name.replace(":", ".").rpartition(".")
+    if not module or not attribute:
+        raise ValueError(f"a defense is named package.Layer, got {name!r}")
+    return module, attribute

@@ -1,0 +1,108 @@
+"""`robustnets evaluate`: the first line at once, exit codes, files, and what is wrong in words."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tiny_models import convolving
+from typer.testing import CliRunner
+
+from robustnets.cli import app
+from robustnets.evaluation import verdict
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, trained_classifier, digits):
+    folder = tmp_path_factory.mktemp("evaluate")
+    convolving(trained_classifier).model.save(folder / "model.keras")
+    x, y = digits[0][1500:1540], digits[1][1500:1540]
+    np.savez(folder / "examples.npz", x=x, y=y)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def unchecked(monkeypatch):
+    monkeypatch.setattr(verdict, "checks_of", lambda *args, **kwargs: ())
+
+
+def evaluate(files, *arguments, model="model.keras", eps="0.1"):
+    command = ["evaluate", str(files / model), "--data", str(files / "examples.npz")]
+    command += ["--suite", "quick", "--store", str(files / "store"), "--eps", eps]
+    return CliRunner().invoke(app, [*command, *arguments])
+
+
+def said(done):
+    return " ".join(done.output.split())
+
+
+def test_a_page_and_a_verdict(files):
+    done = evaluate(files, "--out", str(files / "out"), "-n", "30", "--fail-under", "0.01")
+    assert done.exit_code == 0, done.output
+    assert said(done).startswith("evaluating")
+    assert "Robust accuracy in linf at eps 0.1" in said(done)
+    info = json.loads((files / "out" / "model_info.json").read_text())
+    assert info["name"] == "model.keras"
+    assert info["robustnets"]["n"] == 30
+    assert (files / "out" / "index.html").is_file()
+    assert (files / "out" / "records" / "white.npz").is_file()
+
+
+def test_below_the_bar_is_exit_code_1(files):
+    done = evaluate(files, "-n", "30", "--fail-under", "0.99")
+    assert done.exit_code == 1
+    assert "is below 0.99" in said(done)
+
+
+def test_a_defense_by_name(files, monkeypatch):
+    (files / "my_defense.py").write_text(
+        "import keras\n"
+        "class Halve(keras.layers.Layer):\n"
+        "    def call(self, x):\n        return 0.5 * x + 0.25\n"
+    )
+    monkeypatch.syspath_prepend(str(files))
+    done = evaluate(files, "-n", "20", "--defense", "my_defense.Halve")
+    assert done.exit_code == 0, done.output
+    assert "gray-box" in said(done)
+    assert "Without the defense" in said(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--suite", "slow"), "suite must be one of quick, standard, autoattack"),
+        (("--norm", "l0"), "norm must be linf, l2 or l1"),
+        (("--eps", "much"), "eps must be a number or a fraction such as 8/255, got 'much'"),
+        (("--budget", "soon"), "budget must be minutes such as 10m or queries"),
+        (("--defense", "no_such_module.Layer"), "cannot import the defense's module"),
+    ],
+)
+def test_what_is_wrong_is_named(files, arguments, message):
+    done = evaluate(files, *arguments)
+    assert done.exit_code == 2
+    assert message in said(done)
+
+
+def test_a_missing_file(files):
+    done = evaluate(files, model="nothing.keras")
+    assert done.exit_code == 2
+    assert "there is no file" in said(done)
+
+
+def test_the_first_line_comes_before_keras():
+    code = "from robustnets.cli import main; main()"
+    command = ["evaluate", "nothing.keras", "--data", "digits", "--eps", "8/255"]
+    started = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:  # fmt: skip
+        first = process.stdout.readline()
+        taken = time.monotonic() - started
+        process.communicate()
+    assert first.startswith("evaluating nothing.keras on up to 1000 examples of digits")
+    assert taken < 5
+    assert process.returncode == 2
