@@ -185,7 +185,9 @@ def _ladder(found: dict[str, Record]) -> Section:
     dots = [Dots(TITLES[run], _share(found[run])) for run in runs]
     figure = Figure(
         "ladder",
-        "Stronger attacks leave less of the adversarially trained network standing.",
+        "How much of the adversarially trained network stands after each attack.",
+        "Shares that stand: "
+        + ", ".join(f"{TITLES[run]} {share:.1%}" for run, share in zip(runs, shares)),
         bar_or_dot_figure(dots, "examples that stand, %", percent=True),
     )
     table = Table(("attack", "stands, percent", "change, points", "p"), tuple(lines), caption)

@@ -14,7 +14,7 @@ from benchmarks.attacks.auto_attack import words
 from benchmarks.attacks.networks import NETWORKS, Hardened, trained
 from benchmarks.attacks.scale import Scale
 from benchmarks.suite.names import LADDER, MEMBERS, PEERS, RUNS, SUITE
-from robustnets import __version__, backend, engines
+from robustnets import __version__, backend
 from robustnets.attacks import APGD, FAB, FGSM, PGD, AutoAttack, Square, balls
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
@@ -22,7 +22,7 @@ from robustnets.core.threat import ThreatModel
 from robustnets.evaluation.worst_case import worst_case
 from robustnets.models import Classifier
 
-SEED, BATCH, SLACK = 0, 50, 1e-5
+SEED, BATCH, SLACK = 0, 16, 1e-5  # small batches, so that a part is done in a minute or two
 QUERIES = 1_000  # of Square beside ART's
 
 
@@ -61,7 +61,7 @@ _QUICK: dict[type, dict[str, Any]] = {
 def attacks_of(setting: Setting, quick: bool) -> dict[str, Any]:
     """The spec of each run; for the suite a tuple of them."""
     threat = ThreatModel("linf", setting.eps)
-    pgd = PGD(threat, step=setting.eps / 30, steps=40, stop_early=True)
+    pgd = PGD(threat, steps=40, stop_early=True)
     members = AutoAttack(threat).attacks(10)
     found = {
         **dict(zip(LADDER, (
@@ -120,12 +120,10 @@ def carry_out(
         say(f"{setting.title}: {name}")
         # with nothing compiled for it, so that each run's time has its tracing in it
         fresh = Classifier(model)
-        if name == SUITE:
-            arrays, seconds, parts = _suite(attacks[name], fresh, x, y, cache, say)
+        if name in PEERS:
+            arrays, seconds, parts = _peer(name, attacks[name], fresh, x, y)
         else:
-            carried = _peer if name in PEERS else _alone
-            arrays, seconds = carried(name, attacks[name], fresh, x, y)
-            parts = []
+            arrays, seconds, parts = _ours(name, attacks[name], fresh, x, y, cache, say)
         moved = arrays.pop("x")
         far = balls.distances(x, moved)["linf"]
         inside = far <= setting.eps + SLACK
@@ -143,13 +141,6 @@ def carry_out(
         ).save(path)
 
 
-def _alone(name, attack, classifier, x, y):
-    del name
-    found = engines.run(attack, classifier, x, y, seed=SEED, batch_size=BATCH)
-    arrays = {"x": found.x, "forward": found.forward[None], "backward": found.backward[None]}
-    return arrays, found.seconds
-
-
 def _peer(name, attack, classifier, x, y):
     started = time.perf_counter()
     right = classifier.predict(x).argmax(axis=1) == y
@@ -157,19 +148,20 @@ def _peer(name, attack, classifier, x, y):
     moved = x.copy()
     # ours leaves those alone that are wrong as they stand
     moved[right] = way.attacked(x[right], y[right])
-    return {"x": moved}, time.perf_counter() - started
+    return {"x": moved}, time.perf_counter() - started, []
 
 
-def _suite(attacks, classifier, x, y, cache, say):
+def _ours(name, attacks, classifier, x, y, cache, say):
+    """One attack on all examples, or several in order; finished parts are kept in the cache."""
     found = worst_case(
-        attacks,
+        attacks if name == SUITE else (attacks,),
         classifier,
         x,
         y,
         seed=SEED,
         batch_size=BATCH,
         folder=cache / "suite",
-        progress=lambda m: say(f"suite, {m.attack}: {m.done} of {m.examples}"),
+        progress=lambda m: say(f"{name}, {m.attack}: {m.done} of {m.examples}"),
     )
     arrays = {
         "x": found.x,

@@ -10,14 +10,15 @@ import pytest
 
 from benchmarks import attacks
 from benchmarks.__main__ import main
-from benchmarks.attacks import memory, page, rows, scale
+from benchmarks.attacks import auto_attack, memory, page, rows, scale
 from benchmarks.attacks.cleverhans_ways import repaired
 from benchmarks.attacks.floor import least
 from benchmarks.attacks.measure import distances, strength
 from benchmarks.attacks.networks import Victim
 from benchmarks.attacks.result import Result, Side
-from robustnets.attacks import PGD, DeepFool
+from robustnets.attacks import APGD, FAB, PGD, DeepFool, Square
 from robustnets.core.threat import ThreatModel
+from robustnets.engines import native, run
 from robustnets.models import Classifier
 
 TINY = replace(scale.QUICK, train=300, epochs=3, test=60, most=5, job=7, memory=(20, 30))
@@ -38,6 +39,7 @@ def result(native=(), peer=(), minimal=True):
 def test_every_name_is_declared():
     assert tuple(rows.ROWS) == attacks.ROWS
     assert tuple(memory.CASES) == attacks.MEMORY
+    assert tuple(auto_attack.CASES) == attacks.WHOLE
     assert all(row.name == name for name, row in rows.ROWS.items())
 
 
@@ -121,6 +123,50 @@ def test_times_are_the_best_of_the_warm_calls():
 def test_the_floor_has_its_bar(floor, word):
     found = result({"floor": floor, "all_steps": True})
     assert page.verdict(found, found.sides[0]).text == word
+
+
+def test_a_row_may_have_a_bar_of_its_own_for_the_floor():
+    for limit, word in ((1.2, "yes"), (1.1, "no")):
+        side = replace(result().sides[0], floor=0.87, limit=limit)  # 10 examples of 0.1 s
+        assert page.verdict(result(), side).text == word
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        APGD(ThreatModel("linf", 0.0), steps=3, restarts=2),
+        APGD(ThreatModel("linf", 0.0), steps=3, loss="dlr", targets=2),
+        FAB(ThreatModel("linf", 0.0), steps=2, targets=9),
+        FAB(ThreatModel("linf", 0.0), steps=2, restarts=2),
+        Square(ThreatModel("linf", 0.0), budget=13),
+    ],
+)
+def test_the_most_passes_are_those_of_who_stays_to_the_end(attack, small_classifier):
+    x = np.random.default_rng(0).uniform(0, 1, (3, 5, 4, 3)).astype(np.float32)
+    y = small_classifier.predict(x).argmax(axis=1)
+    found = run(attack, small_classifier, x, y, attack_wrong=True)
+    assert set(found.forward.tolist()) == {auto_attack.most_passes(attack, 7)}
+
+
+def test_the_whole_suite_has_its_tables(monkeypatch, tmp_path):
+    monkeypatch.setitem(auto_attack.CASES, "autoattack-m", ("AutoAttack on FC", "d", 0.2))
+    monkeypatch.setattr(native, "uses_xla", lambda attack, classifier: False)
+    found = auto_attack.measure("autoattack-m", TINY, tmp_path)
+    assert auto_attack.Whole.load(found.save(tmp_path)) == found
+    assert (found.n, len(found.parts)) == (5, 4)
+    standing = round(found.facts["accuracy"] * 5)
+    for part in found.parts:
+        assert part.attacked == standing
+        standing -= part.broke
+        assert part.forward <= part.most
+        assert part.asked is None or part.forward <= part.asked
+    assert standing == round(5 * found.robust)
+    assert found.parts[0].asked > 0
+    assert not found.beside.failed
+    assert found.beside.art_seconds > 0
+    (section,) = page.sections(tmp_path)
+    assert section.title == "The whole of AutoAttack"
+    assert "ART's" in section.blocks[2].markdown
 
 
 def test_the_floor_counts_passes():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from robustnets import backend
-from robustnets.attacks import FGSM
+from robustnets.attacks import FGSM, Noise
 from robustnets.core.threat import ThreatModel
 from robustnets.engines import run
 
@@ -32,6 +32,17 @@ def test_batch_size_does_not_matter(norm, small_classifier, batch):
         np.testing.assert_allclose(part.x, whole.x, rtol=0, atol=1e-6)
     again = run(attack, small_classifier, *batch, batch_size=500)
     assert again.x.tobytes() == whole.x.tobytes()
+
+
+def test_an_example_draws_by_its_number(small_classifier, batch):
+    x, y = batch
+    noise = Noise(ThreatModel("linf", 0.1), draws=1)
+    whole = run(noise, small_classifier, x, y, attack_wrong=True)
+    rows = np.array([7, 2, 4])
+    some = run(noise, small_classifier, x[rows], y[rows], numbers=rows, attack_wrong=True)
+    assert some.x.tobytes() == whole.x[rows].tobytes()
+    others = run(noise, small_classifier, x[rows], y[rows], attack_wrong=True)
+    assert (others.x != some.x).any(axis=(1, 2, 3)).all()
 
 
 def test_one_trace_serves_all_radii_and_calls(batch):
@@ -78,6 +89,10 @@ def test_progress_counts_examples(small_classifier, batch):
         ({"y": np.array([-1, 0])}, r"0\.\.6"),
         ({"seed": True}, "seed must be an int"),
         ({"seed": -1}, "seed must be an int >= 0, got -1"),
+        ({"numbers": np.arange(3)}, "numbers must be 2 ints >= 0"),
+        ({"numbers": np.array([0, -1])}, "numbers must be 2 ints >= 0"),
+        ({"numbers": np.zeros(2)}, "numbers must be 2 ints >= 0"),
+        ({"numbers": np.arange(2), "engine": "art"}, "numbers needs engine='native', got 'art'"),
         ({"batch_size": 0}, "batch_size must be an int >= 1, got 0"),
         ({"engine": "foolbox"}, "native, art, cleverhans, got 'foolbox'"),
     ],
