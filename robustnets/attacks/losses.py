@@ -119,7 +119,7 @@ def check_loss(loss: Any) -> None:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
         return
     spec = dataclasses.is_dataclass(loss) and not isinstance(loss, type)
-    if not (spec and callable(loss) and loss.__dataclass_params__.frozen):  # type: ignore[union-attr]
+    if not (spec and callable(loss) and loss.__dataclass_params__.frozen):
         raise ValueError(
             f"loss must be one of {', '.join(LOSSES)}, or a frozen dataclass that is called with "
             f"(logits, y), got {loss!r}"

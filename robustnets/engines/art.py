@@ -73,7 +73,7 @@ def generate(job: Job) -> Outcome:
         return values
 
     threat = attack.threat
-    loss = losses.LOSSES[attack.loss if type(attack) is PGD else "cross_entropy"]
+    loss = losses.of(attack.loss if type(attack) is PGD else "cross_entropy")
     estimator = TensorFlowV2Classifier(
         model=model,
         nb_classes=classifier.classes,

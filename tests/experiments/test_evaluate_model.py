@@ -24,12 +24,12 @@ def test_all_classes_in_proportion():
 
 
 def test_the_usual_radius_is_named_and_an_unusual_one_must_be():
-    assert "eps 8/255" in Request("m.keras", "cifar10").plan
-    assert Request("m.keras", "cifar10").threat.eps == 8 / 255
+    assert "eps 8/255" in Request("m:f", "cifar10").plan
+    assert Request("m:f", "cifar10").threat.eps == 8 / 255
     with pytest.raises(ValueError, match="--eps is missing"):
-        Request("m.keras", "digits")
+        Request("m:f", "digits")
     with pytest.raises(ValueError, match="--eps is missing"):
-        Request("m.keras", "mnist", norm="l1")
+        Request("m:f", "mnist", norm="l1")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,12 @@ def test_the_usual_radius_is_named_and_an_unusual_one_must_be():
 )
 def test_what_is_wrong_is_said_before_anything_loads(changes, message):
     with pytest.raises(ValueError, match=message):
-        Request(**{"model": "m.keras", "data": "digits", "eps": "0.1", **changes})
+        Request(**{"model": "m:f", "data": "digits", "eps": "0.1", **changes})
+
+
+def test_a_file_that_is_not_there_is_missed_before_anything_loads():
+    with pytest.raises(FileNotFoundError, match=r"there is no file nothing\.keras"):
+        Request("nothing.keras", "digits", eps="0.1")
 
 
 def test_a_layer_by_its_name(tmp_path, monkeypatch):
