@@ -14,6 +14,7 @@ from keras import ops
 from robustnets.attacks.base import LoopedAttack, State
 from robustnets.engines.job import Job, Outcome
 from robustnets.engines.memory import at_once
+from robustnets.models.classifier import has_convolutions
 
 SMALLEST = 8  # points asked about at once; smaller batches cost about as much
 TRACE = 5e9  # multiply-adds that take as long as tracing a graph for one more batch size
@@ -51,7 +52,9 @@ class Pool:
         self.wasted = 0.0
         self.least = max(SMALLEST // at_once(spec), 1)
         self.trace = TRACE * (XLA if xla else 1)
-        self._compile(1 if limit is not None else spec.chunk, xla)
+        # a convolution in a TensorFlow loop takes about a tenth longer than one outside it
+        single = limit is not None or (not xla and has_convolutions(job.classifier.model))
+        self._compile(1 if single else spec.chunk, xla)
 
     def _compile(self, chunk: int, xla: bool) -> None:
         spec, classifier = self.spec, self.job.classifier
