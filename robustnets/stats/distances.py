@@ -143,9 +143,9 @@ def paired_distances(first: ArrayLike, second: ArrayLike, level: float = 0.95) -
 
     Where both attacks failed the order is unknown and the pair is a tie, a difference of
     zero. Where one failed the difference is infinite: all such pairs share the highest rank.
-    Ties of zero are ranked and then left out (Pratt), so that they weaken the evidence, as
-    they should. The test supposes that differences scatter symmetrically about their median;
-    the interval does not.
+    Ties of zero take the lowest ranks and are then left out (Pratt): the more of them, the
+    less the sizes of the other differences count beside their signs. The test supposes that
+    differences scatter symmetrically about their median; the interval does not.
 
     Args:
         first: float (N,), >= 0, infinite where the attack failed.

@@ -115,11 +115,11 @@ def mean(values: ArrayLike, level: float = 0.95) -> Interval:
     """Student's t interval for the mean of independent values, such as one per training seed.
 
     Args:
-        values: float (n,), n >= 1; with n = 1 the bounds are infinite.
+        values: float (n,), n >= 1; with n = 1 the bounds are infinite; a NaN makes all NaN.
         level: coverage in (0, 1).
 
     Raises:
-        ValueError: for no values, a value that is not finite or an impossible level.
+        ValueError: for no values, an infinite one or an impossible level.
 
     Example:
         >>> i = mean([0.71, 0.74, 0.69, 0.73, 0.73])
@@ -129,8 +129,11 @@ def mean(values: ArrayLike, level: float = 0.95) -> Interval:
     values = np.asarray(values, float)
     n = len(values)
     check_level(level)
-    if not np.isfinite(values).all():
-        raise ValueError(f"values must be finite to have a mean with an interval, got {values}")
+    if np.isinf(values).any():
+        raise ValueError(
+            f"{int(np.isinf(values).sum())} of {n} values are infinite and have no mean; "
+            "`median_distance` takes failed attacks as infinite"
+        )
     if n == 0:
         raise ValueError("the mean of no values has no interval")
     centre = float(values.mean())

@@ -13,7 +13,6 @@ def two_classes(sure, right):
 
 
 def test_by_hand():
-    """Bins of width 0.1; an edge belongs to the bin below it."""
     y, p = two_classes([0.55, 0.6, 0.75, 0.95, 0.95, 0.95], [1, 0, 1, 1, 1, 0])
     r = reliability(y, p, bins=10)
     assert r.count.tolist() == [2, 1, 3]
@@ -21,6 +20,12 @@ def test_by_hand():
     np.testing.assert_allclose(r.accuracy, [0.5, 1, 2 / 3], rtol=0, atol=1e-12)
     expected = (2 * 0.075 + 1 * 0.25 + 3 * (0.95 - 2 / 3)) / 6
     assert r.error == pytest.approx(expected, abs=1e-12)
+
+
+def test_an_edge_belongs_to_the_bin_below_it():
+    r = reliability(*two_classes([0.75, 0.75, 0.8], [1, 1, 0]), bins=4)
+    assert r.count.tolist() == [2, 1]
+    assert r.accuracy.tolist() == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(("right", "error"), [(1, 0.0), (0, 1.0)])

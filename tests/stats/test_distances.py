@@ -112,13 +112,16 @@ def test_failures_rank_highest():
     assert paired_distances(far, second).p == pytest.approx(d.p, abs=1e-12)
 
 
-def test_both_failing_is_a_tie_and_weakens_the_evidence():
+def test_both_failing_is_a_tie_that_takes_the_lowest_ranks():
+    """20 ties, then ranks 21 to 40, all of one sign: sum 610, variance sum of squares / 4."""
     first, second = np.arange(2.0, 22), np.arange(1.0, 21) - np.arange(20) / 100
-    plain = paired_distances(first, second)
     tied = paired_distances([*first, *[INF] * 20], [*second, *[INF] * 20])
     assert (tied.first_farther, tied.second_farther, tied.both_failed) == (20, 0, 20)
-    assert plain.p < tied.p < 0.05
+    z = (610 / 2) / math.sqrt(sum(r * r for r in range(21, 41)) / 4)
+    assert tied.p == pytest.approx(math.erfc(z / math.sqrt(2)), abs=1e-12)
     assert tied.median_difference.low == 0.0
+    # without ties all 20 have one sign with probability 2 / 2^20
+    assert paired_distances(first, second).p == pytest.approx(2 / 2**20, abs=1e-12)
 
 
 def test_nothing_to_tell_apart():

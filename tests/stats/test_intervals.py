@@ -81,9 +81,12 @@ def test_refuses_a_level(level):
             call()
 
 
-def test_mean_refuses_what_is_not_finite():
-    with pytest.raises(ValueError, match="values must be finite"):
-        mean([0.1, math.nan])
+def test_mean_refuses_failed_attacks_and_shows_gaps():
+    with pytest.raises(ValueError, match="2 of 3 values are infinite and have no mean"):
+        mean([0.1, math.inf, math.inf])
+    gap = mean([0.1, math.nan])
+    assert math.isnan(gap.estimate)
+    assert math.isnan(gap.low)
 
 
 def test_mean_by_hand():

@@ -76,6 +76,16 @@ def test_recovered_counts_agree_with_one_another():
             assert recovered(*bounds(condition), 100_000) is None
 
 
+@pytest.mark.parametrize(
+    ("a", "m", "b", "n", "low", "high"),
+    [(56, 70, 48, 80, 0.0575, 0.3425), (5, 56, 0, 29, 0.0146, 0.1640)],
+)
+def test_published_for_samples_of_different_sizes(a, m, b, n, low, high):
+    """Newcombe 1998, Statistics in Medicine 17:873-890, table II, method 1."""
+    i = unpaired_normal(a, m, b, n)
+    assert (i.low, i.high) == pytest.approx((low, high), abs=5.5e-5)
+
+
 def test_pairing_is_worth_it():
     """The example of 1000 pictures on which two networks disagree on 70 (50 against 20)."""
     first = [True] * 510 + [False] * 490
