@@ -155,4 +155,6 @@ def _checks(found: Evaluation) -> tuple[Block, ...]:
         )
     else:
         said = "No check fails, nothing was left out, and " + words.lower_first(found.recipe)
+    if not found.checks:
+        return (Text(said),)
     return Text(said), TableBlock(tables.checks(found), "checks")

@@ -14,7 +14,11 @@ from robustnets.models.classifier import Classifier
 
 # what an attack can be cut down by, the first of them that it has, and the least that makes sense
 SIZES = (("budget", 100), ("restarts", 1), ("targets", 1), ("steps", 10))
-COMPILING = 4.0  # seconds that a loop takes to compile on a CPU, about
+COMPILING = 2.0  # seconds that a loop takes to compile on a CPU, about
+# what the sanity block costs: runs of the attack under test, other passes, loops to compile
+BLOCK_RUNS, BLOCK_PASSES, BLOCK_LOOPS = 10, 600, 8
+BLOCK_SHARE = 0.25  # of a time budget
+BLOCK_LEAST = 16  # examples
 
 
 def units(attack: Any) -> float:
@@ -103,6 +107,29 @@ class Schedule:
         if not self._pace:
             return None
         return sum(self._cost(attack, n) for attack, n in self._planned)
+
+    def reserve(self, attack: Any, examples: int) -> int:
+        """Set time aside for the sanity block.
+
+        Args:
+            attack: under test.
+            examples: that the block would like to look at.
+
+        Returns:
+            How many it can look at; 0 leaves it out.
+        """
+        if self.seconds is None:
+            return examples
+        each = (BLOCK_RUNS * units(attack) + BLOCK_PASSES) * self._pace
+        free = BLOCK_SHARE * self.seconds - BLOCK_LOOPS * COMPILING
+        affordable = examples if each == 0 else min(examples, int(free / each))
+        if affordable < BLOCK_LEAST:
+            self.left_out.append("the sanity block: left out")
+            return 0
+        if affordable < examples:
+            self.left_out.append(f"the sanity block: {affordable} of {examples} examples")
+        self.seconds -= BLOCK_LOOPS * COMPILING + affordable * each
+        return affordable
 
     def took(self, passes: float, seconds: float) -> None:
         """Learn the pace from an attack that was run: passes as `units` counts them, in all."""

@@ -67,6 +67,7 @@ class Stages:
     """
 
     schedule: Schedule
+    checked: int  # examples of the sanity block
 
     def __init__(
         self,
@@ -127,6 +128,8 @@ class Stages:
         classifier = self.subject.classifier
         pace = 0.0 if time_budget is None else pace_of(classifier, self.x, self.y)
         self.schedule = Schedule(time_budget, planned, pace, started)
+        tested, _ = threats.strongest(self.subject, self.suite, self.suite.tested(threat))
+        self.checked = self.schedule.reserve(tested, min(self.suite.checked, n))
 
     def show(self, stage: str, standing: Standing | None) -> None:
         if self.progress is not None:
@@ -185,10 +188,12 @@ class Stages:
             standing = int(found.robust.sum())
             self.show("checks", Standing(name, 0, 1, number, of, standing, seconds, None))
 
-        checks = verdict.checks_of(
-            self.subject, self.suite, self.x, self.y, found, threat=self.threat, seed=self.seed,
-            progress=show,
-        )  # fmt: skip
+        checks: tuple[Check, ...] = ()
+        if self.checked:
+            checks = verdict.checks_of(
+                self.subject, self.suite, self.x, self.y, found, threat=self.threat,
+                seed=self.seed, examples=self.checked, progress=show,
+            )  # fmt: skip
         by = {k: [a.case for a in carried if a.row.knowledge == k] for k in threats.KNOWLEDGE}
         if by[threats.GRAY]:
             through = by[threats.WHITE] + by[threats.ADAPTIVE]

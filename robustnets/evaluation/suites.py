@@ -32,6 +32,7 @@ class Suite:
         draws: for a model that draws at random, how many passes a gradient averages.
         convergence: the numbers of draws at which an average is tried out.
         surrogate: whether a surrogate is trained where there is something to train it on.
+        tested: threat -> the attack that the sanity block puts to the test.
         checked: examples that the attacks of the sanity block are run on.
     """
 
@@ -44,6 +45,7 @@ class Suite:
     draws: int = DRAWS
     convergence: tuple[int, ...] = (1, 5, 10, 20)
     surrogate: bool = True
+    tested: Callable[[ThreatModel], Any] = lambda threat: PGD(threat, steps=40, stop_early=True)
     checked: int = 128
 
 
@@ -96,6 +98,7 @@ SUITES: dict[str, Suite] = {
         draws=10,
         convergence=(1, 3, 10),
         surrogate=False,
+        tested=lambda threat: PGD(threat, steps=20, stop_early=True),
         checked=64,
     ),
     "standard": Suite(

@@ -10,7 +10,7 @@ from robustnets.evaluation.sanity import Check, headline_holds, sanity_block
 from robustnets.evaluation.sanity.check import graded, level_of_pair
 from robustnets.evaluation.subject import Subject
 from robustnets.evaluation.suites import Suite
-from robustnets.evaluation.threats import adaptive_row
+from robustnets.evaluation.threats import strongest
 
 INFORMED = "knowing the defense helps"
 
@@ -24,17 +24,25 @@ def checks_of(
     *,
     threat: ThreatModel,
     seed: int,
+    examples: int,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[Check, ...]:
-    """The sanity block, of the model as the best-informed attacker differentiates it."""
-    adaptive = adaptive_row(subject, suite, threat)
-    attack = None
-    if adaptive is not None:
-        iterated = [a for a in adaptive.attacks if hasattr(a, "steps") and not a.minimal]
-        attack = next(iter(iterated), None)
+    """The sanity block, of the model as the best-informed attacker differentiates it.
+
+    Args:
+        subject: the model.
+        suite: whose tested attack is looked at.
+        x, y: the examples.
+        found: the worst of all attackers.
+        threat: norm and radius.
+        seed: of every draw.
+        examples: that the attacks of the checks are run on.
+        progress: as for `sanity_block`.
+    """
+    attack, source = strongest(subject, suite, suite.tested(threat))
     return sanity_block(
-        subject.substitute or subject.classifier, x, y, found, threat=threat, seed=seed,
-        examples=suite.checked, attack=attack, progress=progress,
+        source, x, y, found, threat=threat, seed=seed, examples=examples, attack=attack,
+        progress=progress,
     )  # fmt: skip
 
 
@@ -69,5 +77,5 @@ def reasons(
         many = "sanity check fails" if len(failed) == 1 else "sanity checks fail"
         said.append(f"{len(failed)} {many}: {', '.join(failed)}.")
     if left_out or not found.finished:
-        said.append("A budget left attacks out or cut them short.")
+        said.append("A budget left something out or cut it short.")
     return tuple(said)

@@ -58,7 +58,8 @@ def test_the_number_is_that_of_the_examples(found, classifier, held_out):
     far = distances(x, done.nearest.x)["linf"]
     known = np.isfinite(done.nearest.distance)
     assert wrong[known].all()
-    np.testing.assert_allclose(done.nearest.distance[known & done.right], far[known & done.right])
+    both = known & done.right
+    np.testing.assert_allclose(done.nearest.distance[both], far[both], rtol=0, atol=1e-6)
     assert (done.robust == (done.nearest.distance > EPS)).all()
     assert done.robust_accuracy.estimate == done.robust.mean()
     assert 0 < done.robust_accuracy.estimate < done.accuracy.estimate
@@ -134,7 +135,7 @@ def test_a_notebook_shows_the_number_and_the_attackers(found):
 def test_a_layer_that_rounds_is_seen_through(classifier, held_out, unchecked):
     done = evaluate(classifier, *held_out, eps=EPS, suite="quick", defense=Quantise())
     by = {a.row.knowledge: a.accuracy.estimate for a in done.attackers}
-    assert by["white-box"] > by["adaptive"] + 0.2, "the layer hides its gradient"
+    assert by["white-box"] > by["adaptive"] + 0.1, "the layer hides its gradient"
     assert done.robust_accuracy.estimate <= min(by["gray-box"], by["adaptive"], by["black-box"])
     assert not done.upper_bound
     assert done.undefended.accuracy.estimate == by["undefended"]
@@ -198,8 +199,9 @@ def test_a_second_run_reads_what_the_first_kept(classifier, held_out, unchecked,
 
 def test_a_budget_says_what_it_left_out(classifier, held_out, unchecked):
     done = evaluate(classifier, *held_out, eps=EPS, suite="quick", time_budget=0.5)
-    assert done.left_out
-    assert "A budget left attacks out or cut them short." in done.upper_bound
+    assert "the sanity block: left out" in done.left_out
+    assert len(done.left_out) > 1
+    assert "A budget left something out or cut it short." in done.upper_bound
     assert done.headline.startswith("Upper bound only")
     assert "Left out or cut down" in str(done.page().sections[-1])
     with pytest.raises(ValueError, match="time_budget must be seconds > 0"):

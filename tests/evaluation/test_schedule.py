@@ -66,3 +66,18 @@ def test_the_pace_is_learnt(monkeypatch):
     assert clock.estimate is None
     clock.took(passes=1000, seconds=11)
     assert clock.estimate == pytest.approx(1 + 100 * 50 * 0.01)
+
+
+def test_the_sanity_block_has_a_quarter_of_the_time(monkeypatch):
+    monkeypatch.setattr(schedule, "COMPILING", 1.0)
+    tested = PGD(T, steps=10)  # 30 passes
+    # 900 passes for each example, 9 s
+    assert Schedule(None, [], 0.01).reserve(tested, 64) == 64
+    rich, tight, poor = (Schedule(s, [], 0.01) for s in (10_000.0, 1200.0, 60.0))
+    assert rich.reserve(tested, 64) == 64
+    assert rich.seconds == pytest.approx(10_000 - 8 - 64 * 9)
+    assert tight.reserve(tested, 64) == 32
+    assert tight.left_out == ["the sanity block: 32 of 64 examples"]
+    assert poor.reserve(tested, 64) == 0
+    assert poor.left_out == ["the sanity block: left out"]
+    assert poor.seconds == 60
