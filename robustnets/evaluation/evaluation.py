@@ -52,7 +52,7 @@ class Convergence:
     attack: Any
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Evaluation:
     """How robust a model is, with all that is behind the number.
 
@@ -148,6 +148,10 @@ class Evaluation:
             f"n = {robust.n}); accuracy without an attack {clean.estimate:.1%} "
             f"({clean.low:.1%} to {clean.high:.1%})."
         )
+
+    def __repr__(self) -> str:
+        said = self.headline.replace("**", "")
+        return f"<Evaluation of {self.subject.classifier.model.name}, {self.suite}: {said}>"
 
     def page(self) -> Page:
         """The evaluation as a page."""

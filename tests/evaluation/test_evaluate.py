@@ -142,6 +142,8 @@ def test_a_layer_that_rounds_is_seen_through(classifier, held_out, unchecked):
     text = str([block.markdown for s in done.page().sections for block in s.blocks
                 if hasattr(block, "markdown")])  # fmt: skip
     assert "Without the defense" in text
+    assert repr(done).startswith("<Evaluation of quantise_")
+    assert len(repr(done)) < 400
     assert {block.stem for block in done.page().tables} >= {"defense", "attackers"}
     (informed,) = [c for c in done.checks if c.name == verdict.INFORMED]
     assert informed.level == "PASS"
