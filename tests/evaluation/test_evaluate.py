@@ -15,6 +15,7 @@ from robustnets.core.record import Record
 from robustnets.core.store import Store
 from robustnets.evaluation import Declared, evaluate, verdict
 from robustnets.evaluation.evaluation import radius_text
+from robustnets.evaluation.export import records
 
 EPS = 0.1
 
@@ -206,6 +207,9 @@ def test_a_budget_says_what_it_left_out(classifier, held_out, unchecked):
     assert "A budget left something out or cut it short." in done.upper_bound
     assert done.headline.startswith("Upper bound only")
     assert "Left out or cut down" in str(done.page().sections[-1])
+    idle = [a for a in done.attackers if not a.took_part]
+    assert idle, "no time for all of them"
+    assert {a.row.key for a in idle}.isdisjoint(records(done))
     with pytest.raises(ValueError, match="time_budget must be seconds > 0"):
         evaluate(classifier, *held_out, eps=EPS, time_budget=-1)
 
