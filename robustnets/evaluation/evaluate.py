@@ -88,8 +88,8 @@ def evaluate(
     if len(names) != bare.classes:
         raise ValueError(f"class_names must be {bare.classes}, one per class, got {len(names)}")
     y = y.astype(np.int64)
-    subject = subject_of(bare, defense, x, y)
     started = time.perf_counter()
+    subject = subject_of(bare, defense, x, y)
     run = Stages(subject, attacks, threat, x, y, seed, query_budget, batch_size, progress)
     run.keep_in(store, defense)
     other = run.surrogate(surrogate, store)
