@@ -111,3 +111,20 @@ def _check(where: str, split: Split, classes: int) -> None:
             f"{where}: labels must lie in 0..{classes - 1} ({classes} classes), "
             f"got {y.min()}..{y.max()}"
         )
+
+
+def evenly_by_class(y: np.ndarray, n: int) -> np.ndarray:
+    """Row numbers of n examples, all classes in proportion, the same on every machine.
+
+    Args:
+        y: int (N,), labels.
+        n: how many; all where there are no more.
+
+    Example:
+        >>> evenly_by_class(np.array([1, 0, 1, 1, 0, 1]), 3)
+        array([0, 1, 3])
+    """
+    if n >= len(y):
+        return np.arange(len(y))
+    by_class = np.argsort(y, kind="stable")
+    return np.sort(by_class[(np.arange(n) * len(y)) // n])

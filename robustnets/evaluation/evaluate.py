@@ -53,7 +53,8 @@ def evaluate(
             the defended one; see `subject`.
         surrogate: another model to craft examples on, or examples to train one on, which must
             be none of x; None leaves that attacker out.
-        time_budget: seconds; attacks are cut down to fit, and the result says which.
+        time_budget: seconds; fewer examples are attacked, then attacks are cut down to fit, and
+            the result says so.
         query_budget: most forward passes for each example by each attacker.
         batch_size: as for `engines.run`.
         store: where finished parts are kept, so that a killed run goes on; None keeps none.
@@ -87,8 +88,8 @@ def evaluate(
     if len(names) != bare.classes:
         raise ValueError(f"class_names must be {bare.classes}, one per class, got {len(names)}")
     y = y.astype(np.int64)
-    subject = subject_of(bare, defense, x, y)
     started = time.perf_counter()
+    subject = subject_of(bare, defense, x, y)
     run = Stages(subject, attacks, threat, x, y, seed, query_budget, batch_size, progress)
     run.keep_in(store, defense)
     other = run.surrogate(surrogate, store)
@@ -101,9 +102,10 @@ def evaluate(
     checks = run.checks(found, carried)
     known = threats.recipe(subject)
     left_out = tuple(run.schedule.left_out)
+    fewer = () if len(run.y) == len(y) else (f"{len(run.y)} of {len(y)} examples, by class",)
     return Evaluation(
         threat, suite, seed, subject, carried, nearest,
         predictions(subject, nearest.x), curve, convergence, checks, known[1],
-        verdict.reasons(checks, known, found, left_out), left_out,
+        verdict.reasons(checks, known, found, left_out), (*fewer, *left_out),
         run.seconds, names, dict(about or {}),
     )  # fmt: skip

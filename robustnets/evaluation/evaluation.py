@@ -32,6 +32,11 @@ class Attacker:
     predicted: np.ndarray
 
     @property
+    def took_part(self) -> bool:
+        """False where a budget left all its attacks out, so that nothing is known of it."""
+        return any(part.attacked for part in self.case.parts) or not self.case.right.any()
+
+    @property
     def accuracy(self) -> Interval:
         """Robust accuracy against this attacker alone."""
         return rate(int(self.case.robust.sum()), len(self.case.y))
@@ -52,7 +57,7 @@ class Convergence:
     attack: Any
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Evaluation:
     """How robust a model is, with all that is behind the number.
 
@@ -135,7 +140,12 @@ class Evaluation:
     @property
     def undefended(self) -> Attacker | None:
         """The model without its defense under attack, or None."""
-        return next((a for a in self.attackers if a.row.knowledge == UNDEFENDED), None)
+        return self.who(UNDEFENDED)
+
+    def who(self, knowledge: str) -> Attacker | None:
+        """The first attacker of this kind that took part, or None."""
+        some = (a for a in self.attackers if a.row.knowledge == knowledge and a.took_part)
+        return next(some, None)
 
     @property
     def headline(self) -> str:
@@ -148,6 +158,10 @@ class Evaluation:
             f"n = {robust.n}); accuracy without an attack {clean.estimate:.1%} "
             f"({clean.low:.1%} to {clean.high:.1%})."
         )
+
+    def __repr__(self) -> str:
+        said = self.headline.replace("**", "")
+        return f"<Evaluation of {self.subject.classifier.model.name}, {self.suite}: {said}>"
 
     def page(self) -> Page:
         """The evaluation as a page."""

@@ -40,7 +40,7 @@ def save(found: Evaluation, folder: Path) -> Path:
 
 def records(found: Evaluation) -> dict[str, Record]:
     """A Record for each attacker by name, and "curve" for the worst of all at each radius."""
-    made = {a.row.key: _of_attacker(found, a) for a in found.attackers}
+    made = {a.row.key: _of_attacker(found, a) for a in found.attackers if a.took_part}
     clean = np.where(found.right, found.y, _clean_class(found))
     curve = np.where(found.curve.robust, found.y, np.where(found.right, found.predicted, clean))
     about = {"attack": "nearest adversarial example known", **_about(found)}
@@ -144,7 +144,7 @@ def model_info(found: Evaluation) -> dict[str, Any]:
                 {
                     "knowledge": a.row.knowledge,
                     "how": a.row.how,
-                    "robust_acc": _interval(a.accuracy),
+                    "robust_acc": _interval(a.accuracy) if a.took_part else None,
                     "attacks": [
                         {
                             **to_dict(part.attack), "attacked": part.attacked,

@@ -60,7 +60,9 @@ def summary_html(found: Evaluation) -> str:
 
 def _attackers(found: Evaluation) -> tuple[Block, ...]:
     rows = [
-        Dots(a.row.label, a.accuracy, group=words.GROUPS[a.row.counts]) for a in found.attackers
+        Dots(a.row.label, a.accuracy, group=words.GROUPS[a.row.counts])
+        for a in found.attackers
+        if a.took_part
     ]
     rows.append(Dots("worst of all", found.robust_accuracy, group=words.GROUPS[True]))
     drawing = bar_or_dot_figure(rows, "robust accuracy", percent=True)

@@ -18,7 +18,9 @@ COMPILING = 2.0  # seconds that a loop takes to compile on a CPU, about
 # what the sanity block costs: runs of the attack under test, other passes, loops to compile
 BLOCK_RUNS, BLOCK_PASSES, BLOCK_LOOPS = 10, 600, 8
 BLOCK_SHARE = 0.25  # of a time budget
-BLOCK_LEAST = 16  # examples
+BLOCK_LEAST = 8  # examples
+LEAST = 100  # examples, before attacks are cut down
+EXPECTED = 0.6  # of what the attacks may cost at most: some examples break early
 
 
 def units(attack: Any) -> float:
@@ -70,12 +72,47 @@ def cut_down(attack: Any, share: float) -> tuple[Any | None, str]:
     return (smaller, f"{name}: {', '.join(said)}") if said else (smaller, "")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Planned:
+    """An attack that is to come.
+
+    Args:
+        attack: its spec.
+        examples: that it may have to run on.
+        weight: what a pass through the model that it is crafted on costs, the victim's being 1.
+    """
+
+    attack: Any
+    examples: int
+    weight: float = 1.0
+
+
+def affordable(seconds: float, planned: Sequence[Planned], pace: float, n: int) -> int:
+    """How many of n examples can be attacked in a time, before attacks have to be cut down.
+
+    Fewer examples make an interval wider; weaker attacks make the number wrong.
+
+    Args:
+        seconds: for everything.
+        planned: what is to come for n examples.
+        pace: see `pace_of`.
+        n: examples at hand.
+
+    Returns:
+        At least `LEAST`, or n where that is less.
+    """
+    free = (1 - BLOCK_SHARE) * seconds - COMPILING * len(planned)
+    each = EXPECTED * pace * sum(units(p.attack) * p.weight for p in planned)
+    fitting = n if each == 0 else int(max(free, 0.0) / each)
+    return min(n, max(fitting, LEAST))
+
+
 class Schedule:
     """Watches the clock of one evaluation.
 
     Args:
         seconds: for everything, or None: no limit.
-        planned: (attack, examples that it may have to run on) of all that is to come, in order.
+        planned: all that is to come, in order.
         pace: seconds for a forward pass of one example; see `pace_of`.
         started: reading of `time.perf_counter` from which on the time counts; None: from here.
     """
@@ -83,7 +120,7 @@ class Schedule:
     def __init__(
         self,
         seconds: float | None,
-        planned: Sequence[tuple[Any, int]],
+        planned: Sequence[Planned],
         pace: float,
         started: float | None = None,
     ):
@@ -92,7 +129,7 @@ class Schedule:
         self.left_out: list[str] = []
         self._planned = list(planned)
         self._pace = pace
-        self._spent = self._passes = 0.0
+        self._paces: dict[type, float] = {}
 
     @property
     def left(self) -> float | None:
@@ -104,9 +141,9 @@ class Schedule:
     @property
     def estimate(self) -> float | None:
         """Seconds that what is still planned may take, or None before anything was measured."""
-        if not self._pace:
+        if not (self._pace or self._paces):
             return None
-        return sum(self._cost(attack, n) for attack, n in self._planned)
+        return sum(map(self._cost, self._planned))
 
     def reserve(self, attack: Any, examples: int) -> int:
         """Set time aside for the sanity block.
@@ -122,23 +159,23 @@ class Schedule:
             return examples
         each = (BLOCK_RUNS * units(attack) + BLOCK_PASSES) * self._pace
         free = BLOCK_SHARE * self.seconds - BLOCK_LOOPS * COMPILING
-        affordable = examples if each == 0 else min(examples, int(free / each))
-        if affordable < BLOCK_LEAST:
+        fitting = examples if each == 0 else min(examples, int(free / each))
+        if fitting < min(BLOCK_LEAST, examples):
             self.left_out.append("the sanity block: left out")
             return 0
-        if affordable < examples:
-            self.left_out.append(f"the sanity block: {affordable} of {examples} examples")
-        self.seconds -= BLOCK_LOOPS * COMPILING + affordable * each
-        return affordable
+        if fitting < examples:
+            self.left_out.append(f"the sanity block: {fitting} of {examples} examples")
+        self.seconds -= BLOCK_LOOPS * COMPILING + fitting * each
+        return fitting
 
-    def took(self, passes: float, seconds: float) -> None:
-        """Learn the pace from an attack that was run: passes as `units` counts them, in all."""
+    def took(self, attack: Any, passes: float, seconds: float) -> None:
+        """Learn the pace of an attack from a run of it: passes as `units` counts them, in all."""
         if passes > 0 and seconds > 2 * COMPILING:
-            self._passes += passes
-            self._spent += seconds - COMPILING
-            self._pace = self._spent / self._passes
+            self._paces[type(attack)] = (seconds - COMPILING) / passes
 
-    def fit(self, attack: Any, examples: int) -> tuple[Any | None, float | None]:
+    def fit(
+        self, attack: Any, examples: int, weight: float = 1.0
+    ) -> tuple[Any | None, float | None]:
         """The attack as large as time allows, all that is planned after it considered.
 
         One that asks for less than an equal share of the time that is left has it; the others
@@ -147,18 +184,19 @@ class Schedule:
         Args:
             attack: as planned.
             examples: that stand.
+            weight: as in `Planned`.
 
         Returns:
             The attack to run, or None to leave it out; and the seconds that it may take.
         """
-        at = next((i for i, (a, _) in enumerate(self._planned) if a == attack), None)
+        at = next((i for i, p in enumerate(self._planned) if p.attack == attack), None)
         if at is not None:
             # what stood before it in the plan was not needed: nothing stood any more
             del self._planned[: at + 1]
         if self.seconds is None:
             return attack, None
-        own = self._cost(attack, examples)
-        cost = own + sum(self._cost(a, n) for a, n in self._planned)
+        own = self._cost(Planned(attack, examples, weight))
+        cost = own + sum(map(self._cost, self._planned))
         free = self.left or 0.0
         allowed = max(free * own / cost, free / (1 + len(self._planned)))
         if own <= allowed:
@@ -168,8 +206,11 @@ class Schedule:
             self.left_out.append(said)
         return smaller, 2 * allowed
 
-    def _cost(self, attack: Any, examples: int) -> float:
-        return units(attack) * examples * self._pace + COMPILING
+    def _cost(self, planned: Planned) -> float:
+        known = self._paces.values()
+        typical = self._pace or (sum(known) / len(known) if known else 0.0)
+        pace = self._paces.get(type(planned.attack), typical * planned.weight)
+        return units(planned.attack) * planned.examples * pace + COMPILING
 
 
 def pace_of(classifier: Classifier, x: np.ndarray, y: np.ndarray) -> float:

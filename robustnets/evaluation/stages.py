@@ -4,25 +4,26 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from robustnets import __version__
-from robustnets.core.dataset import Split
+from robustnets.core.dataset import Split, evenly_by_class
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
 from robustnets.core.store import Store
 from robustnets.core.threat import ThreatModel
 from robustnets.engines import memory
+from robustnets.engines.pool import multiply_adds
 from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.curve import Curve, Nearest, refine
 from robustnets.evaluation.evaluation import Attacker, Convergence
 from robustnets.evaluation.outcome import Standing, WorstCase
 from robustnets.evaluation.sanity import Check
-from robustnets.evaluation.schedule import Schedule, pace_of
+from robustnets.evaluation.schedule import Planned, Schedule, affordable, pace_of
 from robustnets.evaluation.subject import Subject
 from robustnets.evaluation.suites import Suite
 from robustnets.evaluation.surrogate import trained_surrogate
@@ -67,7 +68,7 @@ class Stages:
     """
 
     schedule: Schedule
-    checked: int  # examples of the sanity block
+    checked: int  # examples that the sanity block looks at
 
     def __init__(
         self,
@@ -112,24 +113,34 @@ class Stages:
         return sorted(foreign, key=lambda kind: kind.__qualname__)
 
     def plan(self, rows: Sequence[threats.Row], time_budget: float | None, started: float) -> None:
-        """Say what is to come, so that the time since `started` can be shared out."""
-        n, threat = len(self.y), self.threat
-        planned = [(attack, n) for row in rows for attack in row.attacks]
+        """Say what is to come, and share out the time since `started`: fewer examples first."""
+        n, threat, classifier = len(self.y), self.threat, self.subject.classifier
+        source = self.subject.substitute or classifier
+        sources = [(attack, row.source) for row in rows for attack in row.attacks]
         minimal = self._minimal()
-        planned += [] if minimal is None else [(minimal, n)]
+        sources += [] if minimal is None else [(minimal, source)]
         for share in self.suite.radii:
             if share != 1.0:
-                at = ThreatModel(threat.norm, threat.eps * share)
-                planned.append((self._at(at), n))
+                sources.append((self._at(replace(threat, eps=threat.eps * share)), source))
+        planned = [Planned(attack, n, self._weight(crafted)) for attack, crafted in sources]
         self.stages = [row.knowledge for row in rows] + ["curve"]
         if self.subject.stochastic:
             self.stages.append("draws")
         self.stages.append("checks")
-        classifier = self.subject.classifier
-        pace = 0.0 if time_budget is None else pace_of(classifier, self.x, self.y)
+        pace = 0.0
+        if time_budget is not None:
+            pace = pace_of(classifier, self.x, self.y)
+            chosen = evenly_by_class(self.y, affordable(time_budget, planned, pace, n))
+            self.x, self.y = self.x[chosen], self.y[chosen]
+            planned = [replace(p, examples=len(chosen)) for p in planned]
         self.schedule = Schedule(time_budget, planned, pace, started)
         tested, _ = threats.strongest(self.subject, self.suite, self.suite.tested(threat))
-        self.checked = self.schedule.reserve(tested, min(self.suite.checked, n))
+        self.checked = self.schedule.reserve(tested, min(self.suite.checked, len(self.y)))
+
+    def _weight(self, source: Classifier) -> float:
+        """What a pass through a model costs, the victim's being 1; a rough count."""
+        own, victim = (multiply_adds(c.model) for c in (source, self.subject.classifier))
+        return min(max(own / victim, 0.05), 20.0) if own and victim else 1.0
 
     def show(self, stage: str, standing: Standing | None) -> None:
         if self.progress is not None:
@@ -194,9 +205,10 @@ class Stages:
                 self.subject, self.suite, self.x, self.y, found, threat=self.threat,
                 seed=self.seed, examples=self.checked, progress=show,
             )  # fmt: skip
-        by = {k: [a.case for a in carried if a.row.knowledge == k] for k in threats.KNOWLEDGE}
-        if by[threats.GRAY]:
-            through = by[threats.WHITE] + by[threats.ADAPTIVE]
+        active = [a for a in carried if a.took_part]
+        by = {k: [a.case for a in active if a.row.knowledge == k] for k in threats.KNOWLEDGE}
+        through = by[threats.WHITE] + by[threats.ADAPTIVE]
+        if by[threats.GRAY] and through:
             checks += (verdict.informed(by[threats.GRAY][0], through),)
         return checks
 
@@ -219,12 +231,14 @@ class Stages:
             attacks, victim, self.x[rows], self.y[rows], seed=seed, batch_size=size,
             source=None if source is victim else source,
             **({"evaluations": FRESH, "needed": FRESH // 2 + 1} if self.subject.stochastic else {}),
-            fit=self.schedule.fit, time_budget=self.schedule.left,
+            fit=lambda attack, n: self.schedule.fit(attack, n, self._weight(source)),
+            time_budget=self.schedule.left,
             query_budget=self.query_budget, folder=self.folder,
             progress=lambda standing: self.show(stage, standing),
         )  # fmt: skip
         for part in case.parts:
-            self.schedule.took(part.forward + 2.0 * part.backward, part.seconds)
+            passes = part.forward + 2.0 * part.backward
+            self.schedule.took(part.attack, passes, part.seconds)
             self.seconds += part.seconds
         return case
 

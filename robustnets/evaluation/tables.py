@@ -32,6 +32,9 @@ def attackers(found: Evaluation) -> Table:
     """One row for each attacker, and the worst of all."""
     rows, whole = [], found.robust
     for a in found.attackers:
+        if not a.took_part:
+            rows.append((a.row.label, f"{a.row.how}; left out for want of time", None, None))
+            continue
         more = Points(float(a.case.robust.mean() - whole.mean()), 1) if a.row.counts else None
         rows.append((a.row.label, a.row.how, Percent(a.accuracy, 1), more))
     rows.append(("worst of all", "each example by whoever breaks it",

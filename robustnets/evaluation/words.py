@@ -28,21 +28,23 @@ def lead(found: Evaluation) -> str:
 
 def verdict(found: Evaluation) -> str:
     """Who did most, and what the defense is worth, in words."""
-    attackers = [a for a in found.attackers if a.row.counts]
+    attackers = [a for a in found.attackers if a.row.counts and a.took_part]
+    if not attackers:
+        return "There was no time for any attack."
     best = min(attackers, key=lambda a: a.case.robust_accuracy)
     said = [
         f"The strongest attacker alone is **{best.row.label}** ({best.row.how}): "
         f"{best.case.robust_accuracy:.1%} of the examples withstand it, and "
         f"{found.robust_accuracy.estimate:.1%} withstand all."
     ]
-    if found.undefended is not None:
-        said.append(worth(found, found.undefended))
+    undefended, gray = found.undefended, found.who(GRAY)
+    if undefended is not None and gray is not None:
+        said.append(worth(found, undefended, gray))
     return "\n\n".join(said)
 
 
-def worth(found: Evaluation, undefended: Attacker) -> str:
+def worth(found: Evaluation, undefended: Attacker, gray: Attacker) -> str:
     """What the defense gains against one who does not know it, and against all."""
-    gray = next(a for a in found.attackers if a.row.knowledge == GRAY)
     bare = undefended.case.robust
     seeming, real = paired_rates(gray.case.robust, bare), paired_rates(found.robust, bare)
     said = (

@@ -115,13 +115,14 @@ def evaluate_model(
     Raises:
         ValueError, FileNotFoundError: naming what is wrong and the remedy.
     """
+    from robustnets.core.dataset import evenly_by_class
     from robustnets.evaluation import evaluate
     from robustnets.evaluation.suites import SUITES as SPECS
     from robustnets.experiments.examples import examples_for
 
     classifier = load()
     test = examples_for(classifier, request.data, data_dir)
-    rows = chosen(test.y, request.n)
+    rows = evenly_by_class(test.y, request.n)
     x, y = test.x[rows], test.y[rows]
     refuse_another_scale(classifier, x, y)
     trained = SPECS[request.suite].surrogate
@@ -159,23 +160,6 @@ def training_split(name: str, data_dir: str | None) -> "Split | None":
         return data.load(name, data_dir).train
     except ValueError:
         return None
-
-
-def chosen(y: np.ndarray, n: int) -> np.ndarray:
-    """Row numbers of n examples, all classes in proportion, the same on every machine.
-
-    Args:
-        y: int (N,), labels.
-        n: how many; all where there are no more.
-
-    Example:
-        >>> chosen(np.array([1, 0, 1, 1, 0, 1]), 3)
-        array([0, 1, 3])
-    """
-    if n >= len(y):
-        return np.arange(len(y))
-    by_class = np.argsort(y, kind="stable")
-    return np.sort(by_class[(np.arange(n) * len(y)) // n])
 
 
 def refuse_another_scale(classifier: Any, x: np.ndarray, y: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from robustnets.core.dataset import Dataset, Split
+from robustnets.core.dataset import Dataset, Split, evenly_by_class
 
 SHAPE = (5, 4, 3)
 
@@ -106,3 +106,12 @@ def test_take():
 def test_take_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         make().take(*arguments)
+
+
+def test_all_classes_in_proportion():
+    y = np.repeat([2, 0, 1], [50, 30, 20])
+    rows = evenly_by_class(y, 10)
+    assert np.bincount(y[rows]).tolist() == [3, 2, 5]
+    assert (np.diff(rows) > 0).all()
+    assert evenly_by_class(y, 10).tolist() == rows.tolist()
+    assert evenly_by_class(y, 1000).tolist() == list(range(100))

@@ -15,6 +15,7 @@ from robustnets.core.record import Record
 from robustnets.core.store import Store
 from robustnets.evaluation import Declared, evaluate, verdict
 from robustnets.evaluation.evaluation import radius_text
+from robustnets.evaluation.export import records
 
 EPS = 0.1
 
@@ -142,6 +143,8 @@ def test_a_layer_that_rounds_is_seen_through(classifier, held_out, unchecked):
     text = str([block.markdown for s in done.page().sections for block in s.blocks
                 if hasattr(block, "markdown")])  # fmt: skip
     assert "Without the defense" in text
+    assert repr(done).startswith("<Evaluation of quantise_")
+    assert len(repr(done)) < 400
     assert {block.stem for block in done.page().tables} >= {"defense", "attackers"}
     (informed,) = [c for c in done.checks if c.name == verdict.INFORMED]
     assert informed.level == "PASS"
@@ -204,6 +207,9 @@ def test_a_budget_says_what_it_left_out(classifier, held_out, unchecked):
     assert "A budget left something out or cut it short." in done.upper_bound
     assert done.headline.startswith("Upper bound only")
     assert "Left out or cut down" in str(done.page().sections[-1])
+    idle = [a for a in done.attackers if not a.took_part]
+    assert idle, "no time for all of them"
+    assert {a.row.key for a in idle}.isdisjoint(records(done))
     with pytest.raises(ValueError, match="time_budget must be seconds > 0"):
         evaluate(classifier, *held_out, eps=EPS, time_budget=-1)
 

@@ -6,21 +6,11 @@ import pytest
 
 from robustnets.experiments.evaluate_model import (
     Request,
-    chosen,
     layer_of,
     refuse_another_scale,
     training_split,
 )
 from robustnets.models import Classifier
-
-
-def test_all_classes_in_proportion():
-    y = np.repeat([2, 0, 1], [50, 30, 20])
-    rows = chosen(y, 10)
-    assert np.bincount(y[rows]).tolist() == [3, 2, 5]
-    assert (np.diff(rows) > 0).all()
-    assert chosen(y, 10).tolist() == rows.tolist()
-    assert chosen(y, 1000).tolist() == list(range(100))
 
 
 def test_the_usual_radius_is_named_and_an_unusual_one_must_be():
