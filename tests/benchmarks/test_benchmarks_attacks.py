@@ -226,7 +226,5 @@ def test_memory_of_one_process():
 
 
 def test_the_summary_says_what_the_passes_alone_would_give():
-    found = result(
-        native={"floor": 5.0}, peer={"seconds": [2.0]}
-    )  # ours 1 s for 10, theirs 2 for 5
-    assert "(ART, 4.00 of 10; the bare passes alone 0.80)" in page.summary([found])
+    found = result(native={"floor": 0.5}, peer={"bar": 20.0})  # ours takes 1 s for 10
+    assert "(ART, 18.00 of 20; the bare passes alone 36.00)" in page.summary([found])

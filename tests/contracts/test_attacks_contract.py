@@ -310,7 +310,9 @@ def test_nan_and_constant_logits_harm_nobody_else(attack, norm, targeted, small_
             nan, flat = (
                 np.repeat(rows, x.shape[0] // len(X), axis=0) for rows in (poisoned, constant)
             )
-            z = ops.where(flat, ops.sum(x, axis=(1, 2, 3))[:, None], small_classifier.logits(x))
+            z = ops.where(
+                flat, 0.0 * ops.sum(x, axis=(1, 2, 3))[:, None], small_classifier.logits(x)
+            )
             return ops.where(nan, np.float32(np.nan), z)
 
     adv = attacked(attack(ThreatModel(norm, RADIUS[norm])), Broken, eps=RADIUS[norm])

@@ -157,8 +157,8 @@ def cut(path):
 def flipped(path):
     saved(plain(), path)
     raw = bytearray(path.read_bytes())
-    middle = len(raw) // 2
-    raw[middle : middle + 200] = bytes(200)
+    quarter = len(raw) // 4
+    raw[quarter : 3 * quarter] = bytes(2 * quarter)
     path.write_bytes(bytes(raw))
 
 
