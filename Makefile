@@ -9,6 +9,8 @@ ON_BOTH := tests/contracts tests/callbacks tests/layers tests/training tests/tes
 	tests/attacks/test_planted.py tests/attacks/test_projections.py
 # what else runs there, in ten more minutes
 MORE_ON_BOTH := tests/attacks tests/engines
+# tests compile much and compute little, so that optimising what is compiled takes longer than it saves
+HASTY  := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 READY  := $(VENV)/.ready
 
 .PHONY: demo test test-jax lint bench notebooks report full clean help
@@ -28,10 +30,10 @@ demo: $(READY) ## run both chapters on embedded data and say where the page is
 
 test: lint ## lint, types and tests, the contracts on both backends
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(ON_BOTH)
+	$(HASTY) KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(ON_BOTH)
 
 test-jax: $(READY) ## the tests of single attacks and of engines on JAX, too
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(MORE_ON_BOTH)
+	$(HASTY) KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(MORE_ON_BOTH)
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .
