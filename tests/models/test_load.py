@@ -157,8 +157,8 @@ def cut(path):
 def flipped(path):
     saved(plain(), path)
     raw = bytearray(path.read_bytes())
-    middle = len(raw) // 2
-    raw[middle : middle + 200] = bytes(200)
+    for i in range(len(raw) // 2, len(raw) // 2 + 200):
+        raw[i] ^= 0xFF
     path.write_bytes(bytes(raw))
 
 
