@@ -1,4 +1,4 @@
-"""The sanity block of an evaluation: every check, in the order of a reader's doubts."""
+"""The sanity block of an evaluation: every check, those that run no attack first."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from robustnets.evaluation.sanity.evidence import Evidence
 from robustnets.evaluation.worst_case import WorstCase
 from robustnets.models.classifier import Classifier
 
-CHECKS: tuple[tuple[str, Callable[[Evidence], Finding]], ...] = (
+WITHOUT_ATTACKS: tuple[tuple[str, Callable[[Evidence], Finding]], ...] = (
     ("logits, not probabilities", forward.probabilities),
     ("deterministic forward pass", forward.deterministic),
     ("batch invariance", forward.batch_invariant),
@@ -29,22 +29,26 @@ CHECKS: tuple[tuple[str, Callable[[Evidence], Finding]], ...] = (
     ("zero or NaN gradients", gradients.vanishing),
     ("saturated logits", gradients.saturated),
     ("gradients in float64", gradients.in_float64),
+    ("inside the ball", stored.ball),
+    ("inside the box", stored.box),
+    ("outcomes reproduced", stored.reproduced),
+    ("8-bit round trip", stored.in_uint8),
+    ("whole suite", suite.whole),
+    ("broken by queries only", suite.only_black_box),
+)
+CHECKS: tuple[tuple[str, Callable[[Evidence], Finding]], ...] = (
+    *WITHOUT_ATTACKS,
     ("planted example found", planted.finds_planted),
     ("iterative beats single-step", strength.iterative),
     ("white-box beats black-box", strength.white_box),
     ("white-box beats noise", strength.better_than_noise),
     ("label leaking", strength.label_leaking),
-    ("broken by queries only", suite.only_black_box),
     ("unbounded eps reaches 0 %", limits.unbounded),
     ("monotone in eps", limits.monotone),
     ("more steps and restarts", limits.converged),
     ("no probe beats the suite", suite.unbeaten),
-    ("whole suite", suite.whole),
-    ("inside the ball", stored.ball),
-    ("inside the box", stored.box),
-    ("outcomes reproduced", stored.reproduced),
-    ("8-bit round trip", stored.in_uint8),
 )
+QUICK = tuple(name for name, _ in WITHOUT_ATTACKS)
 
 
 def sanity_block(
@@ -55,7 +59,7 @@ def sanity_block(
     *,
     threat: ThreatModel,
     seed: int,
-    examples: int = 128,
+    examples: int = 64,
     attack: Any = None,
     others: Mapping[str, np.ndarray] | None = None,
     only: Sequence[str] | None = None,
@@ -80,7 +84,7 @@ def sanity_block(
             evaluation, or PGD of 40 steps.
         others: float32 (N, H, W, C) by name, adversarial examples for x made elsewhere, such
             as transferred ones or gray-box ones: they must not beat the evaluation.
-        only: names in `CHECKS`, or None for all of them.
+        only: names in `CHECKS`, such as `QUICK`, those that run no attack; None: all of them.
         progress: called before each check with (its name, its number, how many there are).
 
     Returns:

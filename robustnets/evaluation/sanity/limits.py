@@ -51,7 +51,7 @@ def monotone(e: Evidence) -> Finding:
 
 
 def converged(e: Evidence) -> Finding:
-    """Twice the steps and twice the starting points break little of what stands.
+    """Twice the steps, from other starting points, break little of what stands.
 
     FAIL if more than 2 examples and 2 % of the right ones fall.
     """
@@ -62,6 +62,6 @@ def converged(e: Evidence) -> Finding:
     if len(standing):
         made = e.carry_out(attack, e.x[standing], e.y[standing], "again")
         fell = int(wrong(e.classifier, made.x, e.y[standing], e.found).sum())
-    number = f"{named(attack)} at twice the effort breaks {fell} of {len(standing)} that stand"
+    number = f"{named(attack)} in twice the steps breaks {fell} of {len(standing)} that stand"
     remedy = "The attack has not converged: evaluate with more steps and restarts."
     return graded("FAIL" if fell > allowed(right) else "PASS", number, remedy)

@@ -116,7 +116,7 @@ def reach(w: np.ndarray, room: np.ndarray, threat: ThreatModel) -> float:
         threat: norm "linf", "l2" or "l1".
 
     Example:
-        >>> reach(np.array([3.0, 1.0]), np.array([0.4, 0.4]), ThreatModel("l1", 0.5))
+        >>> round(reach(np.array([3.0, 1.0]), np.array([0.4, 0.4]), ThreatModel("l1", 0.5)), 6)
         1.3
     """
     if threat.norm == "linf":

@@ -24,9 +24,9 @@ def float64_copy(classifier: Classifier, x: np.ndarray) -> Classifier:
             another precision.
     """
     model = classifier.model
-    usual = keras.config.floatx()
+    usual = keras.config.dtype_policy()
     # layers made inside other layers ask for the default
-    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     try:
         clone = _cloned(model)
         clone.set_weights([w.astype(np.float64) for w in model.get_weights()])
@@ -36,7 +36,7 @@ def float64_copy(classifier: Classifier, x: np.ndarray) -> Classifier:
         first = str(problem).strip().splitlines()
         raise ValueError(f"no float64 copy: {first[0] if first else problem!r}") from problem
     finally:
-        keras.config.set_floatx(usual)
+        keras.config.set_dtype_policy(usual)
     wanted = classifier.predict(x)
     if found.dtype != np.float64:
         raise ValueError(f"no float64 copy: a layer gives {found.dtype}")

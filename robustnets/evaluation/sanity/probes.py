@@ -32,7 +32,7 @@ PROBES: dict[str, tuple[Any, dict[str, Any]]] = {
     "single step": (FGSM, {}),
     "iterated": (PGD, {"steps": 40}),
     "another loss": (PGD, {"steps": 40, "loss": "margin"}),  # which does not saturate
-    "black box": (Square, {"budget": 300}),
+    "black box": (Square, {"budget": 200}),
     "noise": (Noise, {"draws": 20}),
 }
 
@@ -74,23 +74,18 @@ def named(attack: Any) -> str:
 
 
 def doubled(attack: Any) -> Any:
-    """The same attack with twice its steps and restarts.
+    """The same attack with twice its steps, and from random points where it can be.
 
     Raises:
         Unchecked: if it has no steps.
 
     Example:
-        >>> from robustnets.attacks import APGD
-        >>> more = doubled(APGD(ThreatModel("linf", 0.1)))
-        >>> more.steps, more.restarts
-        (200, 2)
+        >>> more = doubled(PGD(ThreatModel("linf", 0.1), steps=10, random_start=False))
+        >>> more.steps, more.random_start
+        (20, True)
     """
     names = {f.name for f in fields(attack)}
     if "steps" not in names:
         raise Unchecked(f"{named(attack)} has no steps to double", "Add an attack that has.")
-    changes: dict[str, Any] = {
-        name: 2 * getattr(attack, name) for name in ("steps", "restarts") if name in names
-    }
-    if "random_start" in names:
-        changes["random_start"] = True
-    return replace(attack, **changes)
+    changes = {"random_start": True} if "random_start" in names else {}
+    return replace(attack, steps=2 * attack.steps, **changes)

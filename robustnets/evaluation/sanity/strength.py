@@ -18,6 +18,7 @@ from robustnets.evaluation.sanity.evidence import Evidence
 from robustnets.evaluation.sanity.probes import by_gradient, iterates, named
 
 HELPED = 0.1  # share of the examples that a lucky attack may make easier
+GROWN = 0.1  # by how much a lead grows that is called larger
 
 
 def iterative(e: Evidence) -> Finding:
@@ -29,7 +30,7 @@ def iterative(e: Evidence) -> Finding:
 
 
 def white_box(e: Evidence) -> Finding:
-    """Gradients break at least what 300 queries do; see `level_of_pair`."""
+    """Gradients break at least what 200 queries do; see `level_of_pair`."""
     remedy = "Gradients are masked: give a substitute gradient, or attack with more queries."
     return _against(e, _by_gradients(e), "gradients", "black box", remedy)
 
@@ -44,21 +45,24 @@ def label_leaking(e: Evidence) -> Finding:
     """Whether the attack under test shows the model the label instead of hiding it.
 
     An attack knows the label, and so may give it away: the model is then more often right, or
-    surer, than without it. FAIL if more than 2 examples and 2 % of all that were wrong become
-    right, or the loss falls on more than half of those that are right; WARN if it falls on more
-    than 10 % of them.
+    surer, than without it. FAIL if more than 2 examples and 2 % of all go from wrong to right,
+    or the label's lead grows by a tenth on more than half of those that are right; WARN if it
+    does on more than 10 % of them.
     """
     made = e.run(e.under_test)
     after = e.classifier.predict(made.x)
     mended = int((~e.right & (after.argmax(axis=1) == e.y)).sum())
     before, behind = (ops.convert_to_numpy(margin(z, e.y)) for z in (e.logits, after))
-    # what rounds differently has not moved
-    fell = int(((behind < before - 1e-4 * np.abs(before)) & e.right).sum())
+    # other losses than the margin let it fall a little
+    surer = int(((behind < (1 + GROWN) * before) & e.right).sum())
     right = int(e.right.sum())
-    level = "WARN" if fell > max(HELPED * right, allowed(right)) else "PASS"
-    if mended > allowed(len(e.x)) or fell > right / 2:
+    level = "WARN" if surer > max(HELPED * right, allowed(right)) else "PASS"
+    if mended > allowed(len(e.x)) or surer > right / 2:
         level = "FAIL"
-    number = f"{named(e.under_test)} mends {mended} of {len(e.x)}; loss falls on {fell} of {right}"
+    number = (
+        f"{named(e.under_test)} mends {mended} of {len(e.x)} and makes the model surer of "
+        f"{surer} of {right}"
+    )
     remedy = (
         "The attack gives the label away or climbs the wrong way: check the sign of its loss, "
         "start from the clean example, take more and smaller steps, keep the worst iterate."

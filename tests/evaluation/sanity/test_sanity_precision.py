@@ -64,7 +64,7 @@ def test_the_copy_has_the_same_logits_in_more_digits():
     assert logits.dtype == np.float64
     np.testing.assert_allclose(logits, classifier.predict(X), atol=1e-5)
     assert 1e-13 < np.abs(moved - logits).max() < 1e-10
-    assert keras.config.floatx() == "float32"
+    assert keras.config.dtype_policy().name == "float32"
     assert classifier.model.layers[1].dtype_policy.name == "float32"
 
 
@@ -79,4 +79,4 @@ def test_what_cannot_be_copied_is_refused(layer):
     )
     with backend.double_precision(), pytest.raises(ValueError, match="no float64 copy"):
         float64_copy(classifier, X)
-    assert keras.config.floatx() == "float32"
+    assert keras.config.dtype_policy().name == "float32"
