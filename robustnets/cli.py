@@ -179,7 +179,7 @@ def run(
     except KeyboardInterrupt:  # typer would end without a word
         err.print("interrupted; what was finished is kept, the same command goes on from there")
         raise typer.Exit(130) from None
-    except (ValueError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
+    except (ValueError, OSError, FloatingPointError, RuntimeError) as problem:
         _fail(problem)
 
 

@@ -161,6 +161,7 @@ def connected(workers: str | None, jobs: int = 1) -> Iterator[None]:
     Raises:
         ValueError, ModuleNotFoundError: as for `check_workers`; for dask workers of several
             threads.
+        OSError: if no cluster answers at the address.
     """
     check_workers(jobs, workers)
     with contextlib.ExitStack() as stack:
@@ -196,8 +197,9 @@ def _connect_ray(jobs: int, stack: contextlib.ExitStack) -> None:
     import ray
 
     if not ray.is_initialized():
-        size = {} if os.environ.get(ADDRESS["ray"]) else {"num_cpus": jobs}
-        ray.init(log_to_driver=False, include_dashboard=False, **size)
+        there = os.environ.get(ADDRESS["ray"])
+        here = {} if there else {"num_cpus": jobs, "include_dashboard": False}
+        ray.init(log_to_driver=False, **here)
         stack.callback(ray.shutdown)
 
 

@@ -179,7 +179,7 @@ def _custom_objects(names: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in names:
         for key, item in vars(_module(name)).items():
-            if callable(item) and getattr(item, "__module__", None) == name:
+            if callable(item) and f"{getattr(item, '__module__', '')}.".startswith(f"{name}."):
                 found[key] = item
     return found
 
@@ -245,6 +245,8 @@ def _config(path: Path) -> Any:
     try:
         if path.suffix == ".keras":
             with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:  # Keras itself would take damaged weights
+                    raise zipfile.BadZipFile(path)
                 return json.loads(archive.read("config.json"))
         import h5py
 

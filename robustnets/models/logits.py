@@ -33,7 +33,7 @@ def without_head(model: keras.Model) -> tuple[keras.Model, str | None]:
     if found is None:
         return model, None
     tensor, what = found
-    return keras.Model(model.inputs, tensor, name=model.name), what
+    return _up_to(model, tensor), what
 
 
 def at_layer(model: keras.Model, name: str) -> keras.Model:
@@ -51,7 +51,7 @@ def at_layer(model: keras.Model, name: str) -> keras.Model:
     if len(found) != 1:
         problem = "no layer" if not found else f"{len(found)} calls of layers named"
         raise ValueError(f"{model.name} has {problem} {name!r}; it has {layer_names(model)}")
-    return keras.Model(model.inputs, found[0], name=model.name)
+    return _up_to(model, found[0])
 
 
 def layer_names(model: keras.Model, most: int = 12) -> str:
@@ -59,6 +59,12 @@ def layer_names(model: keras.Model, most: int = 12) -> str:
     known = list(dict.fromkeys(_names(model)))
     more = len(known) - most
     return ", ".join(known[-most:]) + (f" and {more} before these" if more > 0 else "")
+
+
+def _up_to(model: keras.Model, tensor: Any) -> keras.Model:
+    # a single input stands for itself: Keras warns of a list of one
+    inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+    return keras.Model(inputs, tensor, name=model.name)
 
 
 def _before_head(tensor: Any) -> tuple[Any, str] | None:
@@ -141,7 +147,7 @@ def _tensors_named(model: keras.Model, name: str) -> Iterator[Any]:
             yield node.outputs[0]
         elif (inner := within(operation)) is not None:
             for tensor in _tensors_named(inner, name.removeprefix(f"{operation.name}/")):
-                yield keras.Model(inner.inputs, tensor)(node.input_tensors[0])
+                yield _up_to(inner, tensor)(node.input_tensors[0])
         elif isinstance(operation, SavedProgram) and name in operation.operations:
             yield operation.until(name)(node.input_tensors[0])
 

@@ -125,9 +125,8 @@ def load_saved_model(folder: Path, signature: str | None = None) -> keras.Model:
         )
     images = keras.Input(found.shape[1:], name="images")
     program = SavedProgram(found, {"contents": _contents(folder), "signature": name})
-    model = keras.Model(images, program(images), name="saved_model")
-    _check_gradient(where, model)
-    return model
+    _check_runs(where, program, found.shape[1:])
+    return keras.Model(images, program(images), name="saved_model")
 
 
 def _chosen(folder: Path, signatures: Mapping[str, Any], name: str | None) -> str:
@@ -159,15 +158,20 @@ def _contents(folder: Path) -> str:
     return sha.hexdigest()[:16]
 
 
-def _check_gradient(where: str, model: keras.Model) -> None:
-    shape = (1, *model.inputs[0].shape[1:])
-    value = backend.value_and_grad(lambda x: ops.sum(model(x), axis=-1))
+def _check_runs(where: str, program: SavedProgram, shape: tuple[int | None, ...]) -> None:
+    """Run a program, and its gradient, on one gray image."""
+    image = ops.full((1, *shape), 0.5, dtype="float32")
     try:
-        value(ops.full(shape, 0.5, dtype="float32"))
-    except Exception as problem:  # TensorFlow has one for each way in which there is none
+        program.call(image)
+    except Exception as problem:  # TensorFlow has one for each thing that a program can lack
         raise ValueError(
-            f"{where} cannot be differentiated ({one_line(problem)}); export it again with its "
-            "custom gradients, tf.saved_model.SaveOptions(experimental_custom_gradients=True)"
+            f"{where} cannot be run ({one_line(problem)}); export it again with model.export"
+        ) from problem
+    try:
+        backend.value_and_grad(lambda x: ops.sum(program.call(x), axis=-1))(image)
+    except Exception as problem:
+        raise ValueError(
+            f"{where} cannot be differentiated ({one_line(problem)}); export it without that step"
         ) from problem
 
 
