@@ -153,7 +153,7 @@ class Schedule:
             examples: that the block would like to look at.
 
         Returns:
-            How many it can look at; 0 leaves it out.
+            How many its attacks can be run on; 0 leaves these checks out.
         """
         if self.seconds is None:
             return examples
@@ -161,10 +161,10 @@ class Schedule:
         free = BLOCK_SHARE * self.seconds - BLOCK_LOOPS * COMPILING
         fitting = examples if each == 0 else min(examples, int(free / each))
         if fitting < min(BLOCK_LEAST, examples):
-            self.left_out.append("the sanity block: left out")
+            self.left_out.append("checks that run attacks: left out")
             return 0
         if fitting < examples:
-            self.left_out.append(f"the sanity block: {fitting} of {examples} examples")
+            self.left_out.append(f"checks that run attacks: on {fitting} of {examples} examples")
         self.seconds -= BLOCK_LOOPS * COMPILING + fitting * each
         return fitting
 

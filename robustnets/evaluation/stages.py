@@ -199,12 +199,10 @@ class Stages:
             standing = int(found.robust.sum())
             self.show("checks", Standing(name, 0, 1, number, of, standing, seconds, None))
 
-        checks: tuple[Check, ...] = ()
-        if self.checked:
-            checks = verdict.checks_of(
-                self.subject, self.suite, self.x, self.y, found, threat=self.threat,
-                seed=self.seed, examples=self.checked, progress=show,
-            )  # fmt: skip
+        checks = verdict.checks_of(
+            self.subject, self.suite, self.x, self.y, found, threat=self.threat,
+            seed=self.seed, examples=self.checked, progress=show,
+        )  # fmt: skip
         active = [a for a in carried if a.took_part]
         by = {k: [a.case for a in active if a.row.knowledge == k] for k in threats.KNOWLEDGE}
         through = by[threats.WHITE] + by[threats.ADAPTIVE]

@@ -6,7 +6,7 @@ import numpy as np
 
 from robustnets.core.threat import ThreatModel
 from robustnets.evaluation.outcome import WorstCase
-from robustnets.evaluation.sanity import Check, headline_holds, sanity_block
+from robustnets.evaluation.sanity import QUICK, Check, headline_holds, sanity_block
 from robustnets.evaluation.sanity.check import graded, level_of_pair
 from robustnets.evaluation.subject import Subject
 from robustnets.evaluation.suites import Suite
@@ -36,13 +36,14 @@ def checks_of(
         found: the worst of all attackers.
         threat: norm and radius.
         seed: of every draw.
-        examples: that the attacks of the checks are run on.
+        examples: that the attacks of the checks are run on; 0 leaves out the checks that run
+            attacks.
         progress: as for `sanity_block`.
     """
     attack, source = strongest(subject, suite, suite.tested(threat))
     return sanity_block(
-        source, x, y, found, threat=threat, seed=seed, examples=examples, attack=attack,
-        progress=progress,
+        source, x, y, found, threat=threat, seed=seed, examples=examples or suite.checked,
+        attack=attack, only=None if examples else QUICK, progress=progress,
     )  # fmt: skip
 
 

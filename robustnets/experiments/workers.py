@@ -17,9 +17,6 @@ WORKERS = ("dask", "ray")
 _NEEDS = {"dask": "distributed", "ray": "ray"}
 ADDRESS = {"dask": "DASK_SCHEDULER_ADDRESS", "ray": "RAY_ADDRESS"}
 
-# Items take seconds to hours: each is handed out alone, and given back when it is done
-_ONE_BY_ONE: dict[str, Any] = {"return_as": "generator_unordered", "batch_size": 1}
-
 Show = Callable[[Any], None]
 
 
@@ -106,9 +103,10 @@ def _in_processes(function, items, jobs: int, threads: int, show: Show) -> Itera
         drain = threading.Thread(target=_drain, args=(events, show, stop), daemon=True)
         drain.start()
         try:
-            yield from _through(
-                joblib.Parallel(jobs, **_ONE_BY_ONE), function, items, threads, events
-            )
+            # items take seconds to hours: each is handed out alone, and given back when done
+            pool = joblib.Parallel(jobs, return_as="generator_unordered", batch_size=1)
+            work = joblib.delayed(_work)
+            yield from pool(work(*task, events) for task in _tasks(function, items, threads))
         finally:
             stop.set()
             drain.join()
@@ -120,13 +118,6 @@ def _drain(events: Any, show: Show, stop: threading.Event) -> None:
             show(events.get(timeout=0.2))
         except queue.Empty:
             continue
-
-
-def _through(pool, function, items, threads: int, events: Any = None) -> Iterator[Any]:
-    import joblib
-
-    work = joblib.delayed(_work)
-    return pool(work(*task, events) for task in _tasks(function, items, threads))
 
 
 def _tasks(function, items, threads: int) -> list[tuple[str, int, bytes]]:
@@ -180,9 +171,10 @@ def _connect_dask(jobs: int, stack: contextlib.ExitStack) -> None:
     except ValueError:  # there is none
         cluster: Any = os.environ.get(ADDRESS["dask"])
         if not cluster:
-            local = distributed.LocalCluster
-            cluster = local(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
-            stack.enter_context(cluster)
+            # without a limit of its own, which would kill workers where processes would not
+            size = {"n_workers": jobs, "threads_per_worker": 1, "memory_limit": 0}
+            local = distributed.LocalCluster(**size, dashboard_address=None)
+            cluster = stack.enter_context(local)
         client = stack.enter_context(distributed.Client(cluster))
     wide = {name: n for name, n in client.nthreads().items() if n > 1}
     if wide:
@@ -204,11 +196,17 @@ def _connect_ray(jobs: int, stack: contextlib.ExitStack) -> None:
 
 
 def _on_dask(function, items, threads: int) -> Iterator[Any]:
-    import joblib
+    import distributed
 
-    with joblib.parallel_config("dask"):
-        pool = joblib.Parallel(-1, **_ONE_BY_ONE)
-    return _through(pool, function, items, threads)
+    # not through joblib, which works in this process where a cluster has one worker
+    client = distributed.Client.current()
+    tasks = _tasks(function, items, threads)
+    waiting = [client.submit(_work, *task, pure=False) for task in tasks]
+    try:
+        for done in distributed.as_completed(waiting):
+            yield done.result()
+    finally:
+        client.cancel(waiting)
 
 
 def _on_ray(function, items, threads: int) -> Iterator[Any]:
@@ -222,6 +220,7 @@ def _on_ray(function, items, threads: int) -> Iterator[Any]:
             (done,), waiting = ray.wait(waiting)
             yield ray.get(done)
     except ray.exceptions.RayTaskError as problem:
+        raise problem.cause from problem
+    finally:
         for task in waiting:
             ray.cancel(task)
-        raise problem.cause from problem

@@ -202,7 +202,7 @@ def test_a_second_run_reads_what_the_first_kept(classifier, held_out, unchecked,
 
 def test_a_budget_says_what_it_left_out(classifier, held_out, unchecked):
     done = evaluate(classifier, *held_out, eps=EPS, suite="quick", time_budget=0.5)
-    assert "the sanity block: left out" in done.left_out
+    assert "checks that run attacks: left out" in done.left_out
     assert len(done.left_out) > 1
     assert "A budget left something out or cut it short." in done.upper_bound
     assert done.headline.startswith("Upper bound only")

@@ -91,7 +91,7 @@ def test_the_sanity_block_has_a_quarter_of_the_time(monkeypatch):
     assert rich.reserve(tested, 64) == 64
     assert rich.seconds == pytest.approx(10_000 - 8 - 64 * 9)
     assert tight.reserve(tested, 64) == 32
-    assert tight.left_out == ["the sanity block: 32 of 64 examples"]
+    assert tight.left_out == ["checks that run attacks: on 32 of 64 examples"]
     assert poor.reserve(tested, 64) == 0
-    assert poor.left_out == ["the sanity block: left out"]
+    assert poor.left_out == ["checks that run attacks: left out"]
     assert poor.seconds == 60
