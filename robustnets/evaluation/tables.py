@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.evaluation.evaluation import Evaluation, radius_text
-from robustnets.report.table import Fixed, Percent, Points, Seconds, Table, Word
+from robustnets.report.table import Cell, Fixed, Percent, Points, Seconds, Table, Word
 from robustnets.stats.distances import median_distance
 from robustnets.stats.intervals import rate
 
@@ -30,7 +30,8 @@ def named(attack: Any) -> str:
 
 def attackers(found: Evaluation) -> Table:
     """One row for each attacker, and the worst of all."""
-    rows, whole = [], found.robust
+    rows: list[tuple[Cell, ...]] = []
+    whole = found.robust
     for a in found.attackers:
         if not a.took_part:
             rows.append((a.row.label, f"{a.row.how}; left out for want of time", None, None))

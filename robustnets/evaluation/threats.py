@@ -95,7 +95,8 @@ def adaptive_row(subject: Subject, suite: Suite, threat: ThreatModel) -> Row | N
         attacks = averaged(attacks, suite.draws)
         ways.append(f"gradients averaged over {suite.draws} draws")
     if subject.loss is not None:
-        attacks = (*with_loss(attacks, subject.loss), *attacks)
+        # a loss that an attack climbs already makes no other attack of it
+        attacks = tuple(dict.fromkeys((*with_loss(attacks, subject.loss), *attacks)))
         ways.append(f"the defense's own loss, {loss_name(subject.loss)}")
     if not ways:
         return None

@@ -158,6 +158,13 @@ def test_what_a_layer_declares_is_used_and_said(look, trained_classifier, held_o
     assert row.how == "substitute gradient and the defense's own loss, Lead"
 
 
+def test_a_loss_that_is_climbed_already_adds_no_attack_twice(trained_classifier, held_out):
+    declared = Declared(adaptive_loss="cross_entropy")
+    seen = subject_of(trained_classifier, declared, *held_out)
+    row = next(r for r in rows_of(seen, SUITES["standard"], THREAT) if r.knowledge == "adaptive")
+    assert len(set(row.attacks)) == len(row.attacks) == 5
+
+
 def test_of_two_words_the_worse_is_taken(look):
     seen = look(Boasting())
     assert not seen.differentiable
