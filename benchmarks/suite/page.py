@@ -85,7 +85,7 @@ def _lead(kept: Kept) -> str:
     examples = sum(len(found[SUITE].label) for found in kept.values())
     said = (
         "Does AutoAttack's ensemble lose anything by running each attack only on what still "
-        f"stands? On {examples} examples of {len(kept)} networks, "
+        f"stands? On {examples} examples of {len(kept)} network{'' if len(kept) == 1 else 's'}, "
     )
     if count == 0:
         said += (
