@@ -151,12 +151,18 @@ def network_setup(training: Mapping[str, Any]) -> str:
     )
 
 
-def caution(like_for_like: bool) -> str:
-    """A warning for the head of a page whose scale is not the original's."""
+def caution(like_for_like: bool, report: str = "the thesis", data: str = "MNIST") -> str:
+    """A warning for the head of a page whose scale is not the original's.
+
+    Args:
+        like_for_like: nothing to warn of.
+        report: what the page repeats, such as "the thesis".
+        data: the data set of the original's own scale.
+    """
     if like_for_like:
         return ""
     return (
-        "> This page was made at a smaller scale than the thesis: other data or fewer epochs. "
+        f"> This page was made at a smaller scale than {report}: other data or fewer epochs. "
         "The reported numbers stand beside ours to show the layout; the verdicts say nothing "
-        "about the thesis until the chapter runs at `--scale full` on MNIST.\n\n"
+        f"about {report} until the chapter runs at `--scale full` on {data}.\n\n"
     )

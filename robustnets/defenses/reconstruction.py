@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import keras
 
-from robustnets.defenses.base import Train
-from robustnets.layers import FilterSpec, LinearFilter, prepend
+from robustnets.defenses.base import Train, filter_label
+from robustnets.layers import FilterSpec, prepend
 from robustnets.training import Training
 
 
@@ -23,9 +23,22 @@ class Reconstruction:
     starts_trained: ClassVar[bool] = True
     trains: ClassVar[bool] = False
 
+    @property
+    def label(self) -> str:
+        """The defense and its filter."""
+        return filter_label(self)
+
+    def layer(self) -> None:
+        """None: the layer in front is the fitted filter."""
+
     def defend(
-        self, network: keras.Model, layer: LinearFilter, training: Training, train: Train
+        self,
+        network: keras.Model,
+        layer: keras.layers.Layer | None,
+        training: Training,
+        train: Train,
     ) -> keras.Model:
         """Build the defended network; see `Defense.defend`. Nothing is trained."""
         del training, train
+
         return prepend(network, layer)

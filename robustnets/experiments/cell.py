@@ -7,7 +7,7 @@ from robustnets import __version__
 from robustnets.core.spec import digest, to_dict
 from robustnets.training import Rule, Training
 
-KNOWLEDGE = ("none", "gray-box", "white-box")
+KNOWLEDGE = ("none", "gray-box", "white-box", "adaptive", "black-box")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,10 @@ class Cell:
         epsilons: radii, increasing; the attack's own `threat.eps` is replaced by each.
         engine: a name in `robustnets.engines.ENGINES`.
         knowledge: "white-box", the attack sees the defense; "gray-box", it sees the same
-            network without the defense; "none" without an attack.
+            network without the defense; "adaptive", it is made for the defense;
+            "black-box", it asks for outputs alone; "none" without an attack.
         pictured: how many adversarial examples are kept as pictures.
+        examples: only the first so many test examples are measured; None takes all.
 
     Raises:
         ValueError: naming the field.
@@ -76,6 +78,7 @@ class Cell:
     engine: str = "native"
     knowledge: str = "none"
     pictured: int = 0
+    examples: int | None = None
 
     def __post_init__(self) -> None:
         if self.knowledge not in KNOWLEDGE:
@@ -88,6 +91,8 @@ class Cell:
             raise ValueError(f"epsilons must increase, got {self.epsilons}")
         if self.knowledge == "gray-box" and self.network.defense is None:
             raise ValueError("gray-box needs a defense to be kept from the attack")
+        if self.examples is not None and self.examples < 1:
+            raise ValueError(f"examples must be >= 1, got {self.examples}")
 
     def key(self, fingerprint: str, backend: str) -> str:
         """The digest under which the Record is stored."""
@@ -99,9 +104,13 @@ def describe(network: Network) -> str:
     plateau = " + plateau" if network.training.reduce_lr_patience else ""
     defense = ""
     if network.defense is not None:
-        spec = network.defense.filter
-        defense = f", {type(network.defense).__name__} {spec.method} {spec.n_components}"
-    return f"{network.model}{plateau}{defense}, seed {network.seed}"
+        defense = f", {network.defense.label}"
+    penalty = "".join(
+        f", {name} {getattr(network.training, name):g}"
+        for name in ("l1", "l2")
+        if getattr(network.training, name)
+    )
+    return f"{network.model}{plateau}{penalty}{defense}, seed {network.seed}"
 
 
 def describe_cell(cell: Cell) -> str:

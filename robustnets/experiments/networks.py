@@ -89,6 +89,15 @@ class Workshop:
             self._recent.pop(next(iter(self._recent)))
         return trained
 
+    def front(self, network: Network) -> keras.layers.Layer | None:
+        """The layer that a network's defense puts before it, or None where it puts none."""
+        defense = network.defense
+        if defense is None:
+            return None
+        if defense.filter is None:
+            return defense.layer()
+        return LinearFilter.of(self.fitted_filter(defense.filter, network.seed))
+
     def fitted_filter(self, spec: FilterSpec, seed: int) -> FittedFilter:
         """The fitted filter, from the store if it is there.
 
@@ -128,23 +137,23 @@ class Workshop:
             base = self.network(replace(network, defense=None))
             start.set_weights(base.model.get_weights())
             about = base.about
-        filter_ = self.fitted_filter(defense.filter, network.seed)
+        layer = self.front(network)
         trained: list[Fitted] = []
 
-        def train(model: keras.Model, layer: keras.layers.Layer, training: Training) -> None:
+        def train(model: keras.Model, layer: keras.layers.Layer | None, training: Training) -> None:
             trained.append(self._fit(model, training, network, layer))
             model.set_weights(trained[-1].stops[0].weights)
 
-        model = defense.defend(
-            start, LinearFilter.of(filter_), single_rule(network.training, network.rule), train
-        )
-        about = {
-            **about,
-            "filter": {
-                "explained_variance": filter_.explained_variance,
-                "converged": filter_.converged,
-            },
-        }
+        model = defense.defend(start, layer, single_rule(network.training, network.rule), train)
+        if defense.filter is not None:
+            fitted = self.fitted_filter(defense.filter, network.seed)
+            about = {
+                **about,
+                "filter": {
+                    "explained_variance": fitted.explained_variance,
+                    "converged": fitted.converged,
+                },
+            }
         if trained:
             about = self._keep(network, model, trained[0], trained[0].stops[0], about)
         return Trained(model, {}, about, Classifier(fold(model)))

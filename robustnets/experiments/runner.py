@@ -143,6 +143,7 @@ def _rounds(missing: Sequence[Planned]):
     filters = dict.fromkeys(
         (n.dataset, n.defense.filter, n.seed if n.defense.filter.method == "random" else 0)
         for n in defended
+        if n.defense.filter is not None
     )
     yield [
         Task(f"filter {spec.method} {spec.n_components}", dataset, filters=((spec, seed),))
@@ -196,9 +197,9 @@ def _measure(planned: Planned, workshop) -> None:
     from robustnets import backend, engines
     from robustnets.evaluation import measure
     from robustnets.experiments.networks import apply_layer
-    from robustnets.layers import LinearFilter
 
-    cell, test = planned.cell, workshop.dataset.test
+    cell = planned.cell
+    test = workshop.dataset.take(None, cell.examples).test
     trained = workshop.network(cell.network)
     target = source = trained.classifier
     if cell.knowledge == "gray-box":
@@ -231,9 +232,8 @@ def _measure(planned: Planned, workshop) -> None:
             "data": workshop.fingerprint,
         },
     )
-    if cell.pictured and cell.network.defense is not None:
-        spec, seed = cell.network.defense.filter, cell.network.seed
-        layer = LinearFilter.of(workshop.fitted_filter(spec, seed))
+    layer = workshop.front(cell.network)
+    if cell.pictured and layer is not None:
         filtered = np.clip(apply_layer(layer, test.x[: cell.pictured]), 0, 1)
         record = replace(record, pictures={**record.pictures, "filtered": filtered})
     record.save(workshop.store.path("records", planned.key, ".npz"))

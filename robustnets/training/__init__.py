@@ -3,21 +3,27 @@
 from robustnets.training.adversarial import AdversarialTraining
 from robustnets.training.spec import (
     SGD,
+    Adam,
     EarlyStop,
     FixedEpochs,
+    Optimizer,
+    RMSProp,
     Rule,
     StableWeights,
     Training,
 )
 
-TRAINING_SPECS = (SGD, EarlyStop, FixedEpochs, StableWeights, Training)
+TRAINING_SPECS = (SGD, Adam, RMSProp, EarlyStop, FixedEpochs, StableWeights, Training)
 
 __all__ = [
     "SGD",
     "TRAINING_SPECS",
+    "Adam",
     "AdversarialTraining",
     "EarlyStop",
     "FixedEpochs",
+    "Optimizer",
+    "RMSProp",
     "Rule",
     "StableWeights",
     "Training",

@@ -20,7 +20,16 @@ from robustnets.core.spec import digest
 from robustnets.models.classifier import has_convolutions
 from robustnets.training import checkpoint
 from robustnets.training.adversarial import AdversarialTraining
-from robustnets.training.spec import EarlyStop, FixedEpochs, Rule, StableWeights, Training
+from robustnets.training.spec import (
+    SGD,
+    EarlyStop,
+    FixedEpochs,
+    Optimizer,
+    RMSProp,
+    Rule,
+    StableWeights,
+    Training,
+)
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -97,16 +106,13 @@ def fit(
         ValueError: if the checkpoint belongs to another training.
         FloatingPointError: if the loss is no longer finite.
     """
-    optimizer = keras.optimizers.SGD(
-        training.optimizer.learning_rate,
-        momentum=training.optimizer.momentum,
-        nesterov=training.optimizer.nesterov,
-    )
+    optimizer = _optimizer(training.optimizer)
     # Keras callbacks look for model.optimizer; compiling for it would put our loss into the
     # saved file, where nobody without this package could load it
     model.optimizer = optimizer
     optimizer.build(model.trainable_variables)
     perturb = None if adversary is None else adversary.perturb(model)
+    _penalise(model, training)
     run_epoch = backend.epoch_function(
         model, optimizer, cross_entropy, not has_convolutions(model), perturb
     )
@@ -154,12 +160,34 @@ def fit(
             saved = time.monotonic()
     extra.on_train_end()
     model.optimizer = None
+    _penalise(model, None)  # the penalty belongs to the training, not to the saved model
 
     last = model.get_weights()
     curves = {name: np.array([logs[name] for logs in history]) for name in history[0]}
     return Fitted(
         tuple(stops.get(r, Stop(r, len(history), False, last)) for r in training.rules), curves
     )
+
+
+def _optimizer(spec: Optimizer) -> keras.optimizers.Optimizer:
+    if isinstance(spec, SGD):
+        return keras.optimizers.SGD(
+            spec.learning_rate, momentum=spec.momentum, nesterov=spec.nesterov
+        )
+    if isinstance(spec, RMSProp):
+        return keras.optimizers.RMSprop(spec.learning_rate, rho=spec.rho, epsilon=spec.epsilon)
+    return keras.optimizers.Adam(spec.learning_rate)
+
+
+def _penalise(model: keras.Model, training: Training | None) -> None:
+    """Put the penalties of a training on the kernels of a model, or take them off again."""
+    if training is None or not (training.l1 or training.l2):
+        penalty = None
+    else:
+        penalty = keras.regularizers.L1L2(training.l1, training.l2)
+    for variable in model.trainable_variables:
+        if variable.name == "kernel":
+            variable.regularizer = penalty
 
 
 def batch_order(n: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:

@@ -25,6 +25,46 @@ class SGD:
 
 
 @dataclass(frozen=True, slots=True)
+class RMSProp:
+    """RMSProp; the defaults are those of Lacok 2016, appendix.
+
+    Args:
+        learning_rate: > 0.
+        rho: of the running mean of squared gradients, in [0, 1).
+        epsilon: added for numerical stability, > 0.
+    """
+
+    learning_rate: float = 0.001
+    rho: float = 0.9
+    epsilon: float = 1e-6
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "epsilon"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be > 0, got {getattr(self, name)}")
+        if not 0 <= self.rho < 1:
+            raise ValueError(f"rho must lie in [0, 1), got {self.rho}")
+
+
+@dataclass(frozen=True, slots=True)
+class Adam:
+    """Adam with the defaults of Kingma and Ba 2015, arXiv:1412.6980, sec. 2.
+
+    Args:
+        learning_rate: > 0.
+    """
+
+    learning_rate: float = 0.001
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be > 0, got {self.learning_rate}")
+
+
+Optimizer = SGD | RMSProp | Adam
+
+
+@dataclass(frozen=True, slots=True)
 class FixedEpochs:
     """Stop after a fixed number of epochs."""
 
@@ -82,17 +122,21 @@ class Training:
         reduce_lr_patience: divide the learning rate by 10 when validation accuracy has
             not improved for so many epochs; None never does. The thesis, section 3.1.
         max_epochs: where the trajectory ends even if a rule has not fired.
+        l1: added to the loss: so many times the sum of the absolute kernels, >= 0.
+        l2: added to the loss: so many times the sum of the squared kernels, >= 0.
 
     Raises:
         ValueError: naming the field.
     """
 
     rules: tuple[Rule, ...]
-    optimizer: SGD = SGD()
+    optimizer: Optimizer = SGD()
     batch_size: int = 500
     validation: float = 1 / 6
     reduce_lr_patience: int | None = None
     max_epochs: int = 2_000
+    l1: float = 0.0
+    l2: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.rules or len(set(self.rules)) != len(self.rules):
@@ -103,6 +147,9 @@ class Training:
             raise ValueError(f"validation must be a share in (0, 1), got {self.validation}")
         if self.reduce_lr_patience is not None:
             _positive("reduce_lr_patience", self.reduce_lr_patience)
+        for field in ("l1", "l2"):
+            if not getattr(self, field) >= 0:
+                raise ValueError(f"{field} must be >= 0, got {getattr(self, field)}")
         for rule in self.rules:
             if isinstance(rule, FixedEpochs) and rule.epochs > self.max_epochs:
                 raise ValueError(f"{rule} lies beyond max_epochs {self.max_epochs}")

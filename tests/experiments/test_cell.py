@@ -20,7 +20,8 @@ FAST = FGSM(ThreatModel("linf", 0.1))
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"knowledge": "black"}, r"knowledge must be one of \('none', 'gray-box', 'white-box'\), "),
+        ({"knowledge": "black"}, r"knowledge must be one of \('none', 'gray-box', 'white-box', "),
+        ({"examples": 0}, "examples must be >= 1, got 0"),
         ({"knowledge": "none"}, "knowledge is 'none' exactly where there is no attack"),
         ({"attack": None}, "knowledge is 'none' exactly where there is no attack"),
         ({"epsilons": ()}, r"an attack needs radii and nothing else does, got \(\)"),
