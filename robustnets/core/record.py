@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -97,9 +97,13 @@ class Record:
             sha.update(np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()[:16]
 
-    def slim(self) -> "Record":
-        """The same Record without per-example confidences, distances and passes."""
-        return replace(self, arrays=_EMPTY)
+    def slim(self, keep: Collection[str] = ()) -> "Record":
+        """The same Record without per-example confidences, distances and passes.
+
+        Args:
+            keep: names of `arrays` that stay.
+        """
+        return replace(self, arrays={k: v for k, v in self.arrays.items() if k in keep})
 
     def save(self, path: Path) -> Path:
         """Write one compressed `.npz`, atomically; classes are stored as uint8 or int16."""
