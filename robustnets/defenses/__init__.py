@@ -2,9 +2,10 @@
 
 from robustnets.defenses.base import Defense
 from robustnets.defenses.from_scratch import FromScratch
+from robustnets.defenses.other_training import OtherTraining
 from robustnets.defenses.reconstruction import Reconstruction
 from robustnets.defenses.retraining import Retraining
 
-DEFENSES = (Reconstruction, Retraining, FromScratch)
+DEFENSES = (Reconstruction, Retraining, FromScratch, OtherTraining)
 
-__all__ = ["DEFENSES", "Defense", "FromScratch", "Reconstruction", "Retraining"]
+__all__ = ["DEFENSES", "Defense", "FromScratch", "OtherTraining", "Reconstruction", "Retraining"]
