@@ -1,10 +1,22 @@
 """Penalties on the weights as a defense: Lacok 2016, and whether the boundary moves."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from robustnets.chapters import common, regularization_page
+from robustnets.chapters.regularization_results import (
+    CHOSEN,
+    STRONG,
+    WEAK,
+    Results,
+    kept,
+)
 from robustnets.core.record import Record
+from robustnets.report.index import IndexEntry
+from robustnets.report.page import Page
+
+__all__ = ["QUESTION", "SCALES", "SLUG", "TITLE", "Scale", "cells", "entry", "kept", "page"]
 
 SLUG = "regularization"
 TITLE = "Penalties on the weights as a defense"
@@ -12,8 +24,6 @@ QUESTION = (
     "Does an L1 and L2 penalty on the weights make a network harder to fool, "
     "or only its gradient harder to use?"
 )
-CHOSEN = (1e-4, 1e-4)  # the pair of which the report prints its table 2
-WEAK, STRONG = 0.10, 0.25  # the report's two radii
 FAR = 100.0  # no image is so far from another: minimal perturbations are kept whole
 
 
@@ -81,9 +91,7 @@ def cells(
             count = s.pair if compared else s.grid
 
             def add(attack, epsilons, pictured=0, examples=None, network=network):
-                out.append(
-                    Cell(network, attack, epsilons, engine, "white-box", pictured, examples)
-                )
+                out.append(Cell(network, attack, epsilons, engine, "white-box", pictured, examples))
 
             add(FGSM(free), (WEAK, STRONG))
             add(Noise(free, "sign"), (STRONG,))
@@ -104,13 +112,31 @@ def cells(
     return tuple(out)
 
 
-def kept(record: Record) -> Collection[str]:
-    return ()
+def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
+    """Write the chapter from its Records; see `stopping.page`."""
+    r = Results(records)
+    return Page(
+        slug=SLUG,
+        title=TITLE,
+        lead=f"{QUESTION} {regularization_page.answer(r)}",
+        sections=regularization_page.sections(r),
+        # the iterated attacks see fewer images than the others
+        facts=common.facts(sorted(records, key=lambda x: -len(x.label)), dict(run)),
+    )
 
 
-def page(records: Sequence[Record], run: Mapping[str, Any]):
-    raise NotImplementedError
-
-
-def entry(records: Sequence[Record], run: Mapping[str, Any]):
-    raise NotImplementedError
+def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
+    """The chapter's card on the index page."""
+    del run
+    r = Results(records)
+    return IndexEntry(
+        slug=SLUG,
+        title=TITLE,
+        question=QUESTION,
+        headline=regularization_page.answer(r),
+        facts={
+            "data": records[0].cell["network"]["dataset"]["name"],
+            **regularization_page.facts_of(r),
+        },
+        picture=f"{SLUG}/figures/grid.png",
+    )
