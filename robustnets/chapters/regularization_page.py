@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 
 from robustnets.chapters import common
+from robustnets.chapters.regularization_boundary import boundary, nearest
+from robustnets.chapters.regularization_confidence import confidence
 from robustnets.chapters.regularization_results import (
+    ALPHA,
     BOX,
     BOX_NOISE,
-    CARLINI,
     CHOSEN,
     DEEPFOOL,
     FREE,
     FREE_NOISE,
     ITERATED,
     LENT,
+    NAMES,
     NONE,
     ROUNDED,
     STRONG,
@@ -25,28 +28,18 @@ from robustnets.chapters.regularization_results import (
     average,
     median,
     one_run,
-    paired_median,
     paired_share,
-    risk_at,
+    percent_of,
     share,
-    threshold_keeping,
 )
 from robustnets.report import reported
-from robustnets.report.cells import Cell, Fixed, Percent, Points, PValue, Word, points
+from robustnets.report.cells import Cell, Fixed, Percent, points
 from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.figure import Figure
 from robustnets.report.heat import Heat, heat_figure
 from robustnets.report.images import image_grid
-from robustnets.report.lines import Panel, Series, panels_figure
 from robustnets.report.page import Block, FigureBlock, Section, TableBlock, Text
 from robustnets.report.table import Table
-from robustnets.stats.distances import distance_curve
-from robustnets.stats.intervals import Interval
-from robustnets.stats.multiplicity import holm
-
-NAMES = {NONE: "no penalty", CHOSEN: "L1 = L2 = 0.0001"}
-KEPT = 0.95  # share of unattacked images that a threshold of confidence is set to keep
-ALPHA = 0.05
 
 
 def sections(r: Results) -> tuple[Section, ...]:
@@ -58,8 +51,8 @@ def sections(r: Results) -> tuple[Section, ...]:
         Section("Examples made for another network", _lent(r, lacok)),
         Section("What the networks see", _digits(r)),
         Section("Nine penalties", _grid(r)),
-        Section("The boundary, or only the gradient?", _boundary(r)),
-        Section("Refusing what the network is unsure of", _confidence(r)),
+        Section("The boundary, or only the gradient?", boundary(r)),
+        Section("Refusing what the network is unsure of", confidence(r)),
     )
 
 
@@ -67,7 +60,7 @@ def answer(r: Results) -> str:
     """The answer in short, with its numbers."""
 
     def both(kind: str, eps: float | None, digits: int = 1) -> str:
-        before, after = (_percent(r.errors(p, kind, eps), digits) for p in (NONE, CHOSEN))
+        before, after = (percent_of(r.errors(p, kind, eps), digits) for p in (NONE, CHOSEN))
         return f"from {before} to {after}"
 
     reported_weak = next(
@@ -81,8 +74,8 @@ def answer(r: Results) -> str:
         f"**{both(FREE, WEAK)}**{said}, and that on images that nobody attacked "
         f"{both(FREE, None)}. {_verdict(r)} PGD at eps {WEAK:g}, pixels kept in their range, goes "
         f"**{both(ITERATED, WEAK)}**; at {STRONG:g} it goes {both(ITERATED, STRONG)}. In L2, "
-        f"{_nearest(r)}. On examples crafted for the network without the penalty, the penalised "
-        f"one errs on {_percent(r.errors(CHOSEN, LENT, WEAK))} at eps {WEAK:g}"
+        f"{nearest(r)}. On examples crafted for the network without the penalty, the penalised "
+        f"one errs on {percent_of(r.errors(CHOSEN, LENT, WEAK))} at eps {WEAK:g}"
         + (
             ", which is closer to what the report prints."
             if r.like_for_like and _lent_is_closer(r)
@@ -98,10 +91,6 @@ def _verdict(r: Results) -> str:
     if difference.estimate < 0:
         return "It is not only the gradient:"
     return "The boundary did not move away:"
-
-
-def _percent(outcomes: Sequence[np.ndarray], digits: int = 1) -> str:
-    return f"{100 * share(outcomes).estimate:.{digits}f} %"
 
 
 def _setup(r: Results) -> str:
@@ -123,7 +112,8 @@ def _setup(r: Results) -> str:
         else ""
     )
     return (
-        f"{common.caution(r.like_for_like, 'the report')}Lacok (2016) trains a network of two hidden "
+        f"{common.caution(r.like_for_like, 'the report')}"
+        "Lacok (2016) trains a network of two hidden "
         "layers of 625 ReLU on MNIST, breaks it with fast gradient sign, and then adds a penalty "
         "of l1 times the sum of the absolute weights and l2 times the sum of their squares to the "
         "loss. Of nine pairs of penalties the report prints the best, l1 = l2 = 0.0001, which "
@@ -244,8 +234,8 @@ def _lent(r: Results, lacok) -> tuple[Block, ...]:
             f"on average; crafted on the penalised network itself they are {mine:.1f}. {guess} "
             "The way of computing the gradient is not the reason: with cross entropy as "
             "most libraries compute it, the penalised network's error at "
-            f"eps {WEAK:g} is {_percent(plain[0], 2)}, with the exact gradient "
-            f"{_percent(plain[1], 2)}."
+            f"eps {WEAK:g} is {percent_of(plain[0], 2)}, with the exact gradient "
+            f"{percent_of(plain[1], 2)}."
         ),
         TableBlock(
             comparison_table(
@@ -398,8 +388,8 @@ def _grid_text(r: Results, few: int) -> str:
             f"The smallest penalties of all, {_named(smallest)}, bring the error under FGSM at "
             f"eps {WEAK:g} from {error(NONE, FREE, WEAK):.1f} to "
             f"{error(smallest, FREE, WEAK):.1f} % and cost "
-            f"{points((clean[smallest] - error(NONE, FREE, None)) / 100, 1)} points on unattacked images; the "
-            f"report's pair brings it to {error(CHOSEN, FREE, WEAK):.1f} % and costs "
+            f"{points((clean[smallest] - error(NONE, FREE, None)) / 100, 1)} points on unattacked "
+            f"images; the report's pair brings it to {error(CHOSEN, FREE, WEAK):.1f} % and costs "
             f"{points((clean[CHOSEN] - error(NONE, FREE, None)) / 100, 1)}. "
         )
         same = best["FGSM"] == best["PGD"]
@@ -412,389 +402,6 @@ def _grid_text(r: Results, few: int) -> str:
             "images)."
         )
     return said
-
-
-def _boundary(r: Results) -> tuple[Block, ...]:
-    radii = r.of(NONE, BOX)[0].epsilons
-    panels = [
-        Panel(
-            NAMES[pair],
-            [
-                common.banded(
-                    name,
-                    np.append(0.0, radii),
-                    np.array(
-                        [
-                            [e.mean() for e in steps]
-                            for steps in zip(
-                                r.errors(pair, kind), *(r.errors(pair, kind, e) for e in radii)
-                            )
-                        ]
-                    ),
-                )
-                for name, kind in (("FGSM", BOX), ("PGD", ITERATED))
-            ],
-            "eps (linf, in the box)",
-            "error",
-            percent=True,
-        )
-        for pair in (NONE, CHOSEN)
-    ]
-    by_radius = Figure(
-        "radius",
-        "Error against the radius, pixels kept in their range: one step and many.",
-        "Two panels, without and with the penalty: error of FGSM and PGD against eps.",
-        panels_figure(panels, share_y=True),
-    )
-    by_distance = Figure(
-        "distance",
-        "Share of the images with an adversarial example within an L2 distance: DeepFool, and "
-        f"Carlini and Wagner's search on the first {len(r.of(NONE, CARLINI)[0].label):,}. Wrong "
-        "from the start counts as distance zero.",
-        "Two panels, one per attack: share of images broken against L2 distance, without and "
-        "with the penalty.",
-        panels_figure(
-            [
-                Panel(
-                    title,
-                    [_distances(r, pair, kind) for pair in (NONE, CHOSEN)],
-                    "L2 distance",
-                    "share broken",
-                    percent=True,
-                )
-                for title, kind in (("DeepFool", DEEPFOOL), ("Carlini-Wagner", CARLINI))
-            ],
-            share_y=True,
-        ),
-    )
-    paired, medians = _paired(r)
-    return (
-        Text(_boundary_text(r)),
-        FigureBlock(by_radius),
-        TableBlock(paired, "paired"),
-        FigureBlock(by_distance),
-        TableBlock(medians, "distances"),
-        Text(_gradient_text(r)),
-    )
-
-
-def _distances(r: Results, pair: Pair, kind: str) -> Series:
-    """The curve of the first seed, or of all seeds taken together, on a common grid."""
-    found = np.concatenate(r.distances(pair, kind))
-    curve = distance_curve(found)
-    most = float(np.quantile(found[np.isfinite(found)], 0.99))
-    x = np.linspace(0.0, most, 60)
-    at = np.searchsorted(curve.distance, x, side="right") - 1
-    inside = at >= 0
-    y = np.where(inside, curve.share[np.maximum(at, 0)], 0.0)
-    return Series(NAMES[pair], x, y)
-
-
-FAMILY: tuple[tuple[str, str, float | None], ...] = (
-    ("original", FREE, None),
-    (f"noise {STRONG:g}, free", FREE_NOISE, STRONG),
-    (f"FGSM {WEAK:.2f}, free", FREE, WEAK),
-    (f"FGSM {STRONG:g}, free", FREE, STRONG),
-    (f"FGSM {WEAK:.2f}, box", BOX, WEAK),
-    (f"FGSM {STRONG:g}, box", BOX, STRONG),
-    (f"PGD {WEAK:.2f}, box", ITERATED, WEAK),
-    (f"PGD {STRONG:g}, box", ITERATED, STRONG),
-)
-
-
-def _paired(r: Results) -> tuple[Table, Table]:
-    """Differences of error and of distance; one family for Holm's adjustment."""
-    rates: list[tuple[Interval, float]] = [
-        paired_share(r.errors(CHOSEN, kind, eps), r.errors(NONE, kind, eps))
-        for _, kind, eps in FAMILY
-    ]
-    searches = (("DeepFool", DEEPFOOL), ("Carlini-Wagner", CARLINI))
-    apart = [
-        paired_median(r.distances(CHOSEN, kind), r.distances(NONE, kind)) for _, kind in searches
-    ]
-    adjusted = holm([p for _, p in (*rates, *apart)])
-    count = len(adjusted)
-
-    def word(estimate: float, p: float, good: bool) -> Word:
-        if p >= ALPHA or estimate == 0:
-            return Word("no difference shown")
-        return Word("better", "good") if good else Word("worse", "bad")
-
-    how = (
-        "exact McNemar test and Bonett and Price's interval over the same "
-        f"{r.n:,} examples of one training seed"
-        if r.seeds == 1
-        else f"paired t test and interval over {r.seeds} training seeds"
-    )
-    ranks = (
-        "median over examples of the difference, Wilcoxon's signed ranks"
-        if r.seeds == 1
-        else "difference of medians, paired t over seeds"
-    )
-    return (
-        Table(
-            ("measured", "no penalty", "penalty", "difference", "p", "p, Holm", "verdict"),
-            tuple(
-                (
-                    name,
-                    Percent(share(r.errors(NONE, kind, eps)), 1),
-                    Percent(share(r.errors(CHOSEN, kind, eps)), 1),
-                    Points(difference, 1),
-                    PValue(p),
-                    PValue(adjusted[i]),
-                    word(difference.estimate, adjusted[i], difference.estimate < 0),
-                )
-                for i, ((name, kind, eps), (difference, p)) in enumerate(zip(FAMILY, rates))
-            ),
-            "Error with L1 = L2 = 0.0001 minus error without, in percentage points; negative is "
-            f"better. {how[0].upper()}{how[1:]}; p adjusted over the {count} comparisons of this "
-            "table and the next.",
-        ),
-        Table(
-            ("search", "images", "no penalty", "penalty", "difference", "p, Holm", "verdict"),
-            tuple(
-                (
-                    name,
-                    len(r.of(NONE, kind)[0].label),
-                    Fixed(median(r.distances(NONE, kind))),
-                    Fixed(median(r.distances(CHOSEN, kind))),
-                    Fixed(difference),
-                    PValue(adjusted[len(FAMILY) + i]),
-                    word(
-                        difference.estimate,
-                        adjusted[len(FAMILY) + i],
-                        difference.estimate > 0,
-                    ),
-                )
-                for i, ((name, kind), (difference, _)) in enumerate(zip(searches, apart))
-            ),
-            "Median L2 distance to the nearest adversarial example, and the paired difference, "
-            f"penalty minus none: {ranks}. The shorter distance is the truer one.",
-        ),
-    )
-
-
-def _boundary_text(r: Results) -> str:
-    one, _ = paired_share(*(r.errors(pair, BOX, WEAK) for pair in (CHOSEN, NONE)))
-    many, p = paired_share(*(r.errors(pair, ITERATED, WEAK) for pair in (CHOSEN, NONE)))
-    strong, _ = paired_share(*(r.errors(pair, ITERATED, STRONG) for pair in (CHOSEN, NONE)))
-    steps = r.of(NONE, ITERATED)[0].cell["attack"]["steps"]
-    if p >= ALPHA:
-        meaning = "That is no difference that these runs can show."
-    elif many.estimate >= 0:
-        meaning = "So nothing is gained in fact."
-    elif many.estimate <= one.estimate:
-        meaning = (
-            "The better attack credits the penalty with no less than one step does, so the "
-            "boundary itself lies farther away in this norm; the gain is not a gradient that "
-            "leads astray."
-        )
-    else:
-        meaning = "That is less than one step shows: a part of the gain is the gradient's alone."
-    return (
-        "An attack of one step fails where the boundary is far, and also where the gradient "
-        "points elsewhere. Attacks that go on looking tell the two apart. In the box at eps "
-        f"{WEAK:g} the penalty changes the error under one step by "
-        f"{common.points_text(one, 1)} points, and under {steps} steps of PGD by "
-        f"{common.points_text(many, 1)}. {meaning} At eps {STRONG:g} the change under PGD is "
-        f"{common.points_text(strong, 1)} points, and "
-        f"{_percent(r.errors(CHOSEN, ITERATED, STRONG))} of the images are lost.\n\n"
-        f"In L2, {_nearest(r)}. "
-        + (
-            "One reading: what a change of every pixel by eps can use is the sum of the absolute "
-            "entries of the gradient, which a penalty on many small weights brings down; an L2 "
-            "attack uses the root of the sum of their squares, which a few large entries keep up."
-            if p < ALPHA and many.estimate < 0 and not _farther(r)
-            else ""
-        )
-    ).rstrip()
-
-
-def _farther(r: Results) -> bool:
-    """Whether Carlini and Wagner's search shows the boundary farther away in L2."""
-    difference, p = paired_median(*(r.distances(pair, CARLINI) for pair in (CHOSEN, NONE)))
-    return p < ALPHA and difference.estimate > 0
-
-
-def _nearest(r: Results) -> str:
-    """What the truest distances say, as a part of a sentence."""
-    near = {pair: median(r.distances(pair, CARLINI)).estimate for pair in (NONE, CHOSEN)}
-    difference, p = paired_median(*(r.distances(pair, CARLINI) for pair in (CHOSEN, NONE)))
-    if p >= ALPHA:
-        verdict = "paired, no difference is shown"
-    else:
-        side = "farther away" if difference.estimate > 0 else "nearer"
-        verdict = f"paired, it is {side}"
-    return (
-        "the median distance to the nearest adversarial example (Carlini-Wagner) is "
-        f"{near[NONE]:.2f} without and {near[CHOSEN]:.2f} with the penalty; {verdict}"
-    )
-
-
-def _gradient_text(r: Results) -> str:
-    lines = []
-    gains = {}
-    for name, kind in (("the exact gradient", FREE), ("plain cross entropy", ROUNDED)):
-        low, high = (share(r.errors(pair, kind, WEAK)).estimate for pair in (NONE, CHOSEN))
-        gains[kind] = high - low
-        lines.append(f"{100 * low:.1f} % without and {100 * high:.1f} % with the penalty by {name}")
-    zero = {
-        pair: np.mean([(x.arrays["linf"][x.at(WEAK)] == 0).mean() for x in r.of(pair, ROUNDED)])
-        for pair in (NONE, CHOSEN)
-    }
-    lost = (
-        share(r.errors(NONE, FREE, WEAK)).estimate - share(r.errors(NONE, ROUNDED, WEAK)).estimate
-    )
-    kept_back = (
-        "Plain cross entropy makes the network without a penalty look harder to fool than it "
-        "is, because that network is so sure of its answers, and so makes the penalty look "
-        "worse than it is"
-        if lost > 0.005
-        else "The two agree"
-    )
-    return (
-        "**Is any gradient hidden?** Cross entropy as most libraries compute it loses the share "
-        "of the true class in float32 once the network is sure to seven digits. Exactly "
-        f"zero at every pixel is the gradient of {100 * zero[NONE]:.2f} % of the images without "
-        f"and {100 * zero[CHOSEN]:.2f} % with the penalty. The error under FGSM at eps "
-        f"{WEAK:g} is {'; '.join(lines)}: a difference of {points(gains[FREE], 1)} points "
-        f"or of {points(gains[ROUNDED], 1)}, by how the gradient is computed. {kept_back}."
-    )
-
-
-SETS: tuple[tuple[str, str, float | None], ...] = (
-    ("original", FREE, None),
-    (f"noise {STRONG:g}", FREE_NOISE, STRONG),
-    (f"FGSM {WEAK:.2f}", FREE, WEAK),
-    (f"FGSM {STRONG:g}", FREE, STRONG),
-    (f"PGD {WEAK:.2f}, box", ITERATED, WEAK),
-    (f"PGD {STRONG:g}, box", ITERATED, STRONG),
-)
-
-
-def _binned(confidence: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Share of the examples in each bin; NaN, a gap on a logarithmic axis, for none."""
-    count = np.histogram(np.clip(confidence, edges[0], edges[-1]), edges)[0]
-    return np.where(count, count / len(confidence), np.nan)
-
-
-def _confidence(r: Results) -> tuple[Block, ...]:
-    edges = np.linspace(0.1, 1.0, 19)
-    middles = (edges[1:] + edges[:-1]) / 2
-    histograms = Figure(
-        "confidence",
-        "How confident the networks are: share of the images in bins of 0.05, for each set, on a "
-        "logarithmic scale.",
-        "Six panels, one per set of images: share of images against confidence, without and with "
-        "the penalty.",
-        panels_figure(
-            [
-                Panel(
-                    name,
-                    [
-                        common.banded(
-                            NAMES[pair],
-                            middles,
-                            np.array([_binned(c, edges) for c in r.confidences(pair, kind, eps)]),
-                            marker="",
-                        )
-                        for pair in (NONE, CHOSEN)
-                    ],
-                    "confidence",
-                    "share of images",
-                    percent=True,
-                    y_log=True,
-                )
-                for name, kind, eps in SETS
-            ],
-            share_y=False,
-        ),
-    )
-    coverage = np.linspace(0.02, 1.0, 50)
-    curves = Figure(
-        "risk-coverage",
-        "Error among the images that are answered when only the most confident share of each "
-        "set is.",
-        "Two panels, without and with the penalty: error against coverage, one curve per set.",
-        panels_figure(
-            [
-                Panel(
-                    NAMES[pair],
-                    [
-                        common.banded(
-                            name,
-                            coverage,
-                            np.array(
-                                [
-                                    risk_at(c, e, coverage)
-                                    for c, e in zip(
-                                        r.confidences(pair, kind, eps), r.errors(pair, kind, eps)
-                                    )
-                                ]
-                            ),
-                        )
-                        for name, kind, eps in SETS
-                    ],
-                    "coverage",
-                    "error",
-                    percent=True,
-                )
-                for pair in (NONE, CHOSEN)
-            ],
-            share_y=True,
-        ),
-    )
-    table, text = _refusals(r)
-    return (Text(text), TableBlock(table, "refusals"), FigureBlock(histograms), FigureBlock(curves))
-
-
-_REFUSING_SUFFERS = (
-    "Both are larger with the penalty: it lowers the confidence on ordinary images, the threshold "
-    "goes down with it, and so refusing protects the penalised network less. "
-)
-
-
-def _refusals(r: Results) -> tuple[Table, str]:
-    cut = {
-        pair: [threshold_keeping(c, KEPT) for c in r.confidences(pair, FREE)]
-        for pair in (NONE, CHOSEN)
-    }
-    rows = []
-    passed: dict[tuple[Pair, str], Interval] = {}
-    for name, kind, eps in SETS:
-        row: list[Any] = [name]
-        for pair in (NONE, CHOSEN):
-            answered = [c >= t for c, t in zip(r.confidences(pair, kind, eps), cut[pair])]
-            fooled = [a & e for a, e in zip(answered, r.errors(pair, kind, eps))]
-            passed[pair, name] = share(fooled)
-            row += [Percent(share(answered).estimate, 1), Percent(passed[pair, name], 1)]
-        rows.append(tuple(row))
-    levels = {pair: float(np.mean(cut[pair])) for pair in (NONE, CHOSEN)}
-    table = Table(
-        ("set", "answered, none", "wrong, none", "answered, penalty", "wrong, penalty"),
-        tuple(rows),
-        f"What gets past a threshold of confidence that keeps {100 * KEPT:.0f} % of the "
-        f"unattacked images ({levels[NONE]:.3f} without, {levels[CHOSEN]:.3f} with the penalty): "
-        "share of all images answered, and share of all images answered wrongly, in percent. "
-        f"FGSM and noise free as in the report. Intervals of 95 % over {r.unit}.",
-    )
-
-    def said(pair: Pair, name: str) -> str:
-        return f"{100 * passed[pair, name].estimate:.1f} %"
-
-    one, many = SETS[2][0], SETS[5][0]
-    worse = all(passed[CHOSEN, name].estimate > passed[NONE, name].estimate for name in (one, many))
-    text = (
-        "The report takes the lower confidence on adversarial examples for a good sign, because "
-        "unsure answers can be refused. A threshold that refuses "
-        f"{100 * (1 - KEPT):.0f} % of the unattacked images lets through, as wrong answers, "
-        f"{said(NONE, one)} of the images under {one} without and {said(CHOSEN, one)} with the "
-        f"penalty. Attacks that go on climbing become confident: under {many} it is "
-        f"{said(NONE, many)} without and {said(CHOSEN, many)} with the penalty. "
-        f"{_REFUSING_SUFFERS if worse else ''}None of these "
-        "attacks knows of the threshold or tries to pass it."
-    )
-    return table, text
 
 
 def facts_of(r: Results) -> dict[str, Cell]:

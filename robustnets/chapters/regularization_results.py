@@ -17,6 +17,8 @@ NONE: Pair = (0.0, 0.0)
 CHOSEN: Pair = (1e-4, 1e-4)  # the pair of which the report prints its table 2
 WEAK, STRONG = 0.10, 0.25  # the report's two radii
 
+NAMES = {NONE: "no penalty", CHOSEN: "L1 = L2 = 0.0001"}
+ALPHA = 0.05
 EPOCHS = 50  # the report's
 # what a Record measures; "free" leaves pixel values where the attack puts them, as the report
 # does, "box" keeps them in [0, 1]
@@ -134,6 +136,11 @@ def share(outcomes: Sequence[np.ndarray]) -> Interval:
     if len(outcomes) == 1:
         return rate(int(outcomes[0].sum()), len(outcomes[0]))
     return common.mean_rate(np.array([o.mean() for o in outcomes]))
+
+
+def percent_of(outcomes: Sequence[np.ndarray], digits: int = 1) -> str:
+    """A rate for running text: "12.3 %"."""
+    return f"{100 * share(outcomes).estimate:.{digits}f} %"
 
 
 def average(values: Sequence[np.ndarray]) -> Interval:
