@@ -1,0 +1,43 @@
+"""The networks that chapters share."""
+
+from dataclasses import replace
+
+import pytest
+
+from robustnets.chapters import cnns
+from robustnets.core.spec import to_dict
+
+
+def test_both_networks_are_those_of_the_report():
+    for scale in ("quick", "full"):
+        mnist, cifar10 = (cnns.network(name, scale, 1) for name in cnns.NAMES)
+        assert (mnist.model, mnist.dataset.name) == ("mnist_cnn", "mnist")
+        assert (cifar10.model, cifar10.dataset.name) == ("cifar10_cnn", "cifar10")
+        assert mnist.seed == 1 and mnist.defense is None
+        assert mnist.rule == mnist.training.rules[0]
+
+
+def test_full_takes_all_the_data_and_demo_one_network():
+    assert all(cnns.network(name, "full", 0).dataset.n_train is None for name in cnns.NAMES)
+    assert cnns.network("mnist", "demo", 0) == cnns.network("cifar10", "demo", 0)
+
+
+def test_another_data_set_takes_the_place_of_the_own():
+    own = cnns.network("mnist", "quick", 0)
+    other = cnns.network("mnist", "quick", 0, dataset="mine.npz")
+    assert other.dataset.name == "mine.npz" and other.dataset.n_train is None
+    assert replace(other, dataset=own.dataset) == own
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="name must be one of mnist, cifar10, got 'svhn'"):
+        cnns.network("svhn", "quick", 0)
+    with pytest.raises(ValueError, match="scale must be one of demo, quick, full, got 'huge'"):
+        cnns.network("mnist", "huge", 0)
+
+
+def test_the_sentence_names_what_was_done():
+    cell = {"network": to_dict(cnns.network("cifar10", "quick", 0))}
+    text = cnns.setup(cell)
+    assert "`cifar10_cnn` on cifar10: 20,000 images" in text
+    assert "12 epochs of Adam with learning rate 0.001 in batches of 64" in text
