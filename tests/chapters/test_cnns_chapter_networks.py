@@ -13,7 +13,8 @@ def test_both_networks_are_those_of_the_report():
         mnist, cifar10 = (cnns.network(name, scale, 1) for name in cnns.NAMES)
         assert (mnist.model, mnist.dataset.name) == ("mnist_cnn", "mnist")
         assert (cifar10.model, cifar10.dataset.name) == ("cifar10_cnn", "cifar10")
-        assert mnist.seed == 1 and mnist.defense is None
+        assert mnist.seed == 1
+        assert mnist.defense is None
         assert mnist.rule == mnist.training.rules[0]
 
 
@@ -25,7 +26,8 @@ def test_full_takes_all_the_data_and_demo_one_network():
 def test_another_data_set_takes_the_place_of_the_own():
     own = cnns.network("mnist", "quick", 0)
     other = cnns.network("mnist", "quick", 0, dataset="mine.npz")
-    assert other.dataset.name == "mine.npz" and other.dataset.n_train is None
+    assert other.dataset.name == "mine.npz"
+    assert other.dataset.n_train is None
     assert replace(other, dataset=own.dataset) == own
 
 

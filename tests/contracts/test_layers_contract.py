@@ -6,14 +6,24 @@ import pytest
 from keras import ops
 
 from robustnets import backend
-from robustnets.layers import LAYERS, FilterSpec, LinearFilter, fit_filter, prepend
+from robustnets.layers import (
+    LAYERS,
+    FilterSpec,
+    LinearFilter,
+    SpatialSmoothing,
+    fit_filter,
+    prepend,
+)
 from robustnets.models.classifier import Classifier
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 1, (70, 5, 4, 3)).astype(np.float32)
 FITTED = fit_filter(FilterSpec("pca", 6), X, seed=0)
 # layer class: a fitted or built layer, made anew
-EXAMPLES = {LinearFilter: lambda: LinearFilter.of(FITTED)}
+EXAMPLES = {
+    LinearFilter: lambda: LinearFilter.of(FITTED),
+    SpatialSmoothing: lambda: SpatialSmoothing("median", 3, "mirror"),
+}
 
 every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda c: c.__name__)
 
