@@ -4,7 +4,8 @@ from robustnets.defenses.base import Defense
 from robustnets.defenses.from_scratch import FromScratch
 from robustnets.defenses.reconstruction import Reconstruction
 from robustnets.defenses.retraining import Retraining
+from robustnets.defenses.smoothing import Smoothing
 
-DEFENSES = (Reconstruction, Retraining, FromScratch)
+DEFENSES = (Reconstruction, Retraining, FromScratch, Smoothing)
 
-__all__ = ["DEFENSES", "Defense", "FromScratch", "Reconstruction", "Retraining"]
+__all__ = ["DEFENSES", "Defense", "FromScratch", "Reconstruction", "Retraining", "Smoothing"]
