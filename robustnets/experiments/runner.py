@@ -165,6 +165,7 @@ def _rounds(missing: Sequence[Planned]):
 
 def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     """Carry one task out in this process; `spread` calls it."""
+    from robustnets.experiments.kept import Kept
     from robustnets.experiments.networks import Workshop
 
     task, settings = item
@@ -182,6 +183,7 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     dataset = load_dataset(task.dataset, settings.data_dir)
     board = Path(settings.tensorboard) if settings.tensorboard else None
     workshop = Workshop(dataset, Store(settings.store), report, board)
+    kept = Kept()
     show((task.label, 0, 1, ""))
     for spec, seed in task.filters:
         workshop.fitted_filter(spec, seed)
@@ -189,11 +191,11 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
         workshop.network(network)
     for i, planned in enumerate(task.cells):
         show((task.label, i, len(task.cells) + 1, ""))
-        _measure(planned, workshop)
+        _measure(planned, workshop, kept)
     show((task.label, 1, 1, "done"))
 
 
-def _measure(planned: Planned, workshop) -> None:
+def _measure(planned: Planned, workshop, kept) -> None:
     from robustnets import backend, engines
     from robustnets.evaluation import measure
     from robustnets.experiments.networks import apply_layer
@@ -207,14 +209,18 @@ def _measure(planned: Planned, workshop) -> None:
 
     adversarial: Any = ()
     if cell.attack is not None:
-        adversarial = engines.sweep(
-            cell.attack,
-            source,
-            test.x,
-            test.y,
-            cell.epsilons,
-            engine=cell.engine,
-            seed=cell.network.seed,
+        adversarial = kept.get(
+            cell,
+            test.x.nbytes * len(cell.epsilons),
+            lambda: engines.sweep(
+                cell.attack,
+                source,
+                test.x,
+                test.y,
+                cell.epsilons,
+                engine=cell.engine,
+                seed=cell.network.seed,
+            ),
         )
     record = measure(
         to_dict(cell),
