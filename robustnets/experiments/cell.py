@@ -67,6 +67,9 @@ class Cell:
             "black-box", it asks for outputs alone; "none" without an attack.
         pictured: how many adversarial examples are kept as pictures.
         examples: only the first so many test examples are measured; None takes all.
+        target: what a targeted attack is to reach: one class for all, or "random", drawn for
+            each example by the network's seed among the classes that are wrong.
+        probabilities: the Record keeps those of every class, and all else about each example.
 
     Raises:
         ValueError: naming the field.
@@ -79,6 +82,8 @@ class Cell:
     knowledge: str = "none"
     pictured: int = 0
     examples: int | None = None
+    target: int | str | None = None
+    probabilities: bool = False
 
     def __post_init__(self) -> None:
         if self.knowledge not in KNOWLEDGE:
@@ -93,6 +98,15 @@ class Cell:
             raise ValueError("gray-box needs a defense to be kept from the attack")
         if self.examples is not None and self.examples < 1:
             raise ValueError(f"examples must be >= 1, got {self.examples}")
+        whole = isinstance(self.target, int) and not isinstance(self.target, bool)
+        if not (self.target in (None, "random") or (whole and int(self.target or 0) >= 0)):
+            raise ValueError(f"target must be None, a class or 'random', got {self.target!r}")
+        if (self.target is not None) != bool(getattr(self.attack, "targeted", False)):
+            raise ValueError(
+                f"a targeted attack needs a target and no other has one, got {self.target!r}"
+            )
+        if not isinstance(self.probabilities, bool):
+            raise ValueError(f"probabilities must be a bool, got {self.probabilities!r}")
 
     def key(self, fingerprint: str, backend: str) -> str:
         """The digest under which the Record is stored."""
@@ -121,4 +135,6 @@ def describe_cell(cell: Cell) -> str:
     if cell.attack is None:
         return text
     name = f"{type(cell.attack).__name__} {cell.attack.threat.norm}"
+    if cell.target is not None:
+        name += f" to class {cell.target}" if cell.target != "random" else " to random classes"
     return f"{text}, {name} at {len(cell.epsilons)} radii, {cell.knowledge}, {cell.engine}"

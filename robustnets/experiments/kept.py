@@ -22,7 +22,7 @@ def crafted_as(cell: Cell) -> Cell | None:
     if cell.attack is None or not shared:
         return None
     bare = replace(cell.network, defense=None)
-    return replace(cell, network=bare, knowledge="white-box", pictured=0)
+    return replace(cell, network=bare, knowledge="white-box", pictured=0, probabilities=False)
 
 
 class Kept:

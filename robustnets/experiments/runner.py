@@ -18,6 +18,7 @@ import numpy as np
 from robustnets import __version__
 from robustnets.core.dataset import Dataset
 from robustnets.core.record import Record
+from robustnets.core.seeds import derive
 from robustnets.core.spec import to_dict
 from robustnets.core.store import Store
 from robustnets.experiments.cell import Cell, DatasetRef, Network, describe, describe_cell
@@ -195,6 +196,30 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     show((task.label, 1, 1, "done"))
 
 
+def targets(cell: Cell, label: np.ndarray, classes: int) -> np.ndarray | None:
+    """The classes that a Cell's attack is to reach, or None where it has no target.
+
+    Args:
+        cell: with its target.
+        label: int (N,), true labels. Example i gets the same target whatever follows it.
+        classes: how many there are.
+
+    Returns:
+        int64 (N,); drawn ones are wrong for their example, a class for all may be its own.
+
+    Raises:
+        ValueError: for a class that is not among them.
+    """
+    if cell.target is None:
+        return None
+    if cell.target == "random":
+        draw = np.random.default_rng(derive(cell.network.seed, "target"))
+        return (label + draw.integers(1, classes, len(label))) % classes
+    if int(cell.target) >= classes:
+        raise ValueError(f"target must be one of {classes} classes, got {cell.target}")
+    return np.full(len(label), int(cell.target), np.int64)
+
+
 def _measure(planned: Planned, workshop, kept) -> None:
     from robustnets import backend, engines
     from robustnets.evaluation import measure
@@ -208,6 +233,7 @@ def _measure(planned: Planned, workshop, kept) -> None:
         source = workshop.network(replace(cell.network, defense=None)).classifier
 
     adversarial: Any = ()
+    wanted = targets(cell, test.y, len(workshop.dataset.class_names))
     if cell.attack is not None:
         adversarial = kept.get(
             cell,
@@ -216,7 +242,7 @@ def _measure(planned: Planned, workshop, kept) -> None:
                 cell.attack,
                 source,
                 test.x,
-                test.y,
+                test.y if wanted is None else wanted,
                 cell.epsilons,
                 engine=cell.engine,
                 seed=cell.network.seed,
@@ -230,6 +256,8 @@ def _measure(planned: Planned, workshop, kept) -> None:
         adversarial,
         curves=trained.curves,
         pictured=cell.pictured,
+        target=wanted,
+        probabilities=cell.probabilities,
         about={
             **trained.about,
             "robustnets": __version__,
