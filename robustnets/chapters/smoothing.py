@@ -50,7 +50,7 @@ class Scale:
 
 SCALES = {
     "demo": Scale(("mnist",), ("digits",), 60, 40, 20, 40, 10, 1),
-    "quick": Scale(cnns.NAMES, ("cifar10", "tiny_imagenet-20"), 500, 200, 100, 200, 10, 15),
+    "quick": Scale(cnns.NAMES, ("cifar10", "tiny_imagenet-20"), 500, 100, 100, 200, 10, 12),
     "full": Scale(cnns.NAMES, ("cifar10", "tiny_imagenet"), 500, 500, 500, 500, 40, 30),
 }
 
@@ -191,5 +191,5 @@ def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
             "clean accuracy": Percent(results.rate_of(bare, lambda x: x.correct)),
             "of": f"{name}, no smoothing",
         },
-        picture=f"{SLUG}/figures/effectiveness.png",
+        picture=f"{SLUG}/figures/effectiveness-{name}.png",
     )
