@@ -89,7 +89,7 @@ def measure(
     if probabilities:
         arrays["clean_log_probabilities"] = _log_probabilities(logits)
     rows: dict[str, list[np.ndarray]] = {}
-    epsilons, predictions, pictures, seconds = [], [], [x[:pictured]], 0.0
+    epsilons, predictions, pictures, seconds = [], [], [x[:pictured]], []
     for eps, examples in adversarial:
         logits = _logits(classifier, examples.x)
         away = distances(x, examples.x)
@@ -99,7 +99,7 @@ def measure(
         epsilons.append(eps)
         predictions.append(logits.argmax(axis=1))
         pictures.append(examples.x[:pictured])
-        seconds += examples.seconds
+        seconds.append(examples.seconds)
         found = {
             "adversarial_confidence": _confidence(logits),
             **{name: values.astype(np.float32) for name, values in moved.items()},
@@ -125,7 +125,7 @@ def measure(
         arrays={**arrays, **measured},
         curves=curves or {},
         pictures={"adversarial": np.stack(pictures)} if pictured else {},
-        about={**(about or {}), "attack_seconds": seconds, "means": means},
+        about={**(about or {}), "attack_seconds": sum(seconds), "means": means},
     )
 
 
