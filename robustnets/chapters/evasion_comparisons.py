@@ -1,0 +1,298 @@
+"""The differences of CSDS440, section 3.2.1: unpaired as printed, and on the same images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustnets.chapters import common
+from robustnets.chapters.evasion_results import EPS, Arena, distance, right_after
+from robustnets.core.record import Record
+from robustnets.report.cells import Fixed, Points, PValue, Word
+from robustnets.report.reported import Reported
+from robustnets.report.table import Table
+from robustnets.stats.intervals import Interval
+from robustnets.stats.multiplicity import holm
+from robustnets.stats.paired import PairedRates, mcnemar, paired_means, paired_rates
+from robustnets.stats.unpaired_normal import unpaired_normal
+
+CUT = f"HSJ within {EPS:g}"
+# declared before anything was measured: the report's three pairs, and its last one at one radius
+PAIRS = (("FGSM", "I-FGSM"), ("DeepFool", "D-DeepFool"), ("I-FGSM", "HSJ"), ("I-FGSM", CUT))
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Accuracy after one attack minus accuracy after another, on the same images.
+
+    Args:
+        dataset: as it is written.
+        first: name of an attack.
+        second: name of the other.
+        unpaired: the report's interval, as if the images were different ones.
+        paired: the same difference on the same images.
+        adjusted: its exact McNemar p-value after Holm's adjustment over the family.
+        reported: the interval that the report prints, or None.
+        l2: mean l2 distance of the first minus that of the second, channels added up.
+        linf: the same in linf.
+    """
+
+    dataset: str
+    first: str
+    second: str
+    unpaired: Interval
+    paired: PairedRates
+    adjusted: float
+    reported: tuple[float, float] | None
+    l2: Interval
+    linf: Interval
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the report's rule calls the two different: zero lies outside its interval."""
+        return not self.unpaired.low <= 0 <= self.unpaired.high
+
+    @property
+    def apart(self) -> bool:
+        """Whether the same images tell them apart, adjusted."""
+        return self.adjusted < ALPHA
+
+    @property
+    def changes(self) -> bool:
+        """Whether the pairing changes the conclusion."""
+        return self.rejected != self.apart
+
+
+def differences(
+    arenas: Sequence[Arena], reported: Sequence[Reported], like: Mapping[str, str]
+) -> list[Difference]:
+    """Every declared pair on every data set; one family. Of several seeds the first is used.
+
+    Args:
+        arenas: the Records.
+        reported: the report's rows.
+        like: data set -> the name it has in the report.
+    """
+    found = []
+    for arena in arenas:
+        for first, second in PAIRS:
+            a, b = arena.main.get(first), arena.main.get("HSJ" if second == CUT else second)
+            if a and b:
+                found.append((arena, first, second, a[0], b[0]))
+    measured = [_compare(*pair[1:]) for pair in found]
+    adjusted = holm([paired.p for _, paired, *_ in measured])
+    out = []
+    for (arena, first, second, *_), (unpaired, paired, l2, linf), p in zip(
+        found, measured, adjusted
+    ):
+        bounds = printed(reported, like.get(arena.dataset, ""), first, second)
+        out.append(Difference(arena.name, first, second, unpaired, paired, p, bounds, l2, linf))
+    return out
+
+
+def _compare(first: str, second: str, a: Record, b: Record):
+    del first
+    n = min(len(a.label), len(b.label))
+    radius = b.at(EPS) if second == CUT else -1
+    one, other = right_after(a)[:n], right_after(b, radius)[:n]
+    unpaired = unpaired_normal(int(one.sum()), n, int(other.sum()), n)
+    far = [
+        paired_means(distance(a, norm, True)[:n], distance(b, norm, True, radius)[:n]).difference
+        for norm in ("l2", "linf")
+    ]
+    return unpaired, paired_rates(one, other), *far
+
+
+def printed(
+    reported: Sequence[Reported], name: str, first: str, second: str
+) -> tuple[float, float] | None:
+    """The interval that the report prints for a pair, as fractions, or None."""
+    condition = f"{name} / {first} - {second}"
+    bounds = {row.metric: row.natural for row in reported if row.condition == condition}
+    if not bounds:
+        return None
+    return bounds["ci95_low"], bounds["ci95_high"]
+
+
+def table(found: Sequence[Difference]) -> Table:
+    """One row per pair."""
+    rows = []
+    for d in found:
+        word = "conclusion changes" if d.changes else "same conclusion"
+        rows.append(
+            (
+                f"{d.dataset}, {d.first} − {d.second}",
+                d.paired.difference.n,
+                Points(d.reported),
+                Points((d.unpaired.low, d.unpaired.high)),
+                Points(d.paired.difference),
+                f"{d.paired.only_first} / {d.paired.only_second}",
+                PValue(d.paired.p),
+                PValue(d.adjusted),
+                Word(word, "warn" if d.changes else "plain"),
+            )
+        )
+    return Table(
+        (
+            "accuracy after the attack",
+            "n",
+            "reported",
+            "unpaired",
+            "paired",
+            "right after one only",
+            "p",
+            "p, Holm",
+            "with the pairing",
+        ),
+        tuple(rows),
+        "Accuracy after the first attack minus accuracy after the second, in percentage points. "
+        "Reported: the interval that the report prints. Unpaired: the same formula on ours. "
+        "Paired: the same images, Bonett and Price's 95 % interval, exact McNemar test, adjusted "
+        f"over these {len(found)} comparisons; in the last column a difference is shown where "
+        f"the adjusted p is below {ALPHA:g}.",
+    )
+
+
+def budget_table(found: Sequence[Difference]) -> Table:
+    """The same pairs by how far they moved the images."""
+    return Table(
+        ("distance", "n", "l2", "linf"),
+        tuple(
+            (f"{d.dataset}, {d.first} − {d.second}", d.l2.n, Fixed(d.l2, 3), Fixed(d.linf, 4))
+            for d in found
+        ),
+        "Mean distance after the first attack minus mean distance after the second, channels "
+        "added up as the report does, paired by image, with Student's 95 % interval over images. "
+        "Images that an attack left as they were count with the distance 0.",
+    )
+
+
+def sentences(found: Sequence[Difference]) -> str:
+    """What the pairing changes, one paragraph for each conclusion that it changes."""
+    changed = [d for d in found if d.changes]
+    ratio = np.median(
+        [
+            (d.paired.difference.high - d.paired.difference.low)
+            / (d.unpaired.high - d.unpaired.low)
+            for d in found
+            if d.unpaired.high > d.unpaired.low
+        ]
+        or [1.0]
+    )
+    head = (
+        f"On these {len(found)} pairs the paired interval has {100 * ratio:.0f} % of the width of "
+        "the unpaired one (median): outcomes on the same image agree more often than not, and "
+        "the unpaired formula takes that agreement for noise. "
+    )
+    if not changed:
+        return head + "No conclusion changes with it here."
+    head += f"It changes {len(changed)} of the {len(found)} conclusions:\n\n"
+    return head + "\n".join(f"- {sentence(d)}" for d in changed)
+
+
+def sentence(d: Difference) -> str:
+    """How one conclusion reads before and after."""
+    bounds = f"{100 * d.unpaired.low:+.2f} to {100 * d.unpaired.high:+.2f} points"
+    counts = (
+        f"On the same {d.paired.difference.n} images, {d.paired.only_first} are right after "
+        f"{d.first} alone and {d.paired.only_second} after {d.second} alone"
+    )
+    same = f"“{d.first} and {d.second} are not different in accuracy”"
+    more = d.paired.difference.estimate > 0
+    apart = (
+        f"“{d.second if more else d.first} leaves fewer images right than "
+        f"{d.first if more else d.second}, by "
+        f"{common.points_text(d.paired.difference).lstrip('+')} points”"
+    )
+    p = f"adjusted p {_p(d.adjusted)}"
+    if d.apart:
+        return (
+            f"**{d.dataset}, {d.first} and {d.second}.** Unpaired, {bounds} contains zero, and "
+            f"the sentence is {same}. {counts} ({p}), and it becomes {apart}."
+        )
+    return (
+        f"**{d.dataset}, {d.first} and {d.second}.** Unpaired, {bounds} excludes zero, and the "
+        f"sentence is {apart}. {counts} ({p}), and it becomes {same}."
+    )
+
+
+def _p(value: float) -> str:
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def most_discordant(net: int, n: int) -> int | None:
+    """The largest number of images on which outcomes may differ for McNemar to reject.
+
+    Args:
+        net: by how many images the one attack leaves more right than the other, >= 1.
+        n: images.
+
+    Returns:
+        The number, or None where not even the smallest one rejects.
+    """
+    last = None
+    low, high = 0, (n - net) // 2  # images that only the second leaves right
+    while low <= high:
+        middle = (low + high) // 2
+        if mcnemar(net + middle, middle)[0] < ALPHA:
+            last, low = net + 2 * middle, middle + 1
+        else:
+            high = middle - 1
+    return last
+
+
+def on_the_reports_own(reported: Sequence[Reported], found: Sequence[Difference]) -> str:
+    """What the pairing would say of the two accuracies that the report prints with their n."""
+    rows = {
+        row.condition: row
+        for row in reported
+        if row.table == "3.2.1" and row.metric == "adversarial_accuracy"
+    }
+    a, b = rows["MNIST / FGSM"], rows["MNIST / I-FGSM"]
+    n = a.n or 0
+    net = round((a.natural - b.natural) * n)
+    limit = most_discordant(net, n)
+    text = (
+        f"The report itself prints two accuracies on MNIST, {100 * a.natural:.2f} % after FGSM and "
+        f"{100 * b.natural:.2f} % after I-FGSM, {net} of {n:,} images apart, and cannot reject "
+        "that they are one. How many images are right after one attack only, it does not say. "
+    )
+    if limit is None:
+        return text + "Whatever that number, McNemar's test would not reject it either."
+    text += (
+        f"McNemar's test tells the two apart at {ALPHA:g} as long as these are at most "
+        f"{limit:,} of the {n:,}. "
+    )
+    ours = [d for d in found if (d.first, d.second) == ("FGSM", "I-FGSM")]
+    if ours:
+        d = ours[0]
+        discordant = (d.paired.only_first + d.paired.only_second) / d.paired.difference.n
+        text += (
+            f"Between our own two attacks on {d.dataset} they are {100 * discordant:.1f} % of the "
+            "images. "
+        )
+        if discordant <= limit / n:
+            text += (
+                "If the report's were as many, “we can't reject the null hypothesis” "
+                "would have become “I-FGSM leaves fewer images right than FGSM”."
+            )
+        else:
+            text += "If the report's were as many, its conclusion would stand."
+    return text
+
+
+def sizes(reported: Sequence[Reported]) -> str:
+    """What the printed intervals say about the number of images behind them."""
+    bounds = printed(reported, "CIFAR-10", "FGSM", "I-FGSM")
+    if bounds is None:
+        return ""
+    half = (bounds[1] - bounds[0]) / 2
+    # two rates of one half have the largest variance there is
+    most = int(1.96**2 * 0.5 / half**2)
+    return (
+        "The report puts its CIFAR-10 comparisons on “100000” examples. The interval that "
+        f"it prints for FGSM and I-FGSM is {200 * half:.2f} points wide, which its formula gives "
+        f"for at most {most:,} images, whatever the accuracies: the 10,000 of the test split are "
+        "meant."
+    )
