@@ -1,5 +1,6 @@
 """Evasion attacks side by side: CSDS440, sections 2.1, 2.5, 3.1 and 3.2."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -449,10 +450,10 @@ def _attacks(arena, report, like):
 
 def _budget_text(arena) -> str:
     def l2(name):
-        return results.average(arena.main[name], lambda r: results.distance(r, "l2", True))
+        return results.mean_distance(arena.main[name], "l2", True)
 
     def linf(name):
-        return results.average(arena.main[name], lambda r: results.distance(r, "linf", True))
+        return results.mean_distance(arena.main[name], "linf", True)
 
     nearest = {
         norm: min(arena.main, key=lambda name: of(name).estimate)
@@ -539,7 +540,7 @@ def _targeted(arena):
         f"In steps of {STEP:g} that stop at the target it is reached for {_percent(often[0][1])} "
         f"at eps {often[0][0]:g} and {_percent(often[-1][1])} at eps {often[-1][0]:g}"
     )
-    growing = all(a[1].estimate <= b[1].estimate for a, b in zip(often, often[1:]))
+    growing = all(a[1].estimate <= b[1].estimate for a, b in itertools.pairwise(often))
     text += ", and never less at a larger radius." if growing else "."
     return (
         Text(text),
@@ -552,10 +553,8 @@ def _jumps(arena):
     names = list(arena.jumps)
     queries = {name: group[0].arrays["forward"][-1].mean() for name, group in arena.jumps.items()}
     few, many = names[-2], names[-1]
-    table = tables.jumps(arena)
-    p = table.columns.index("p")
-    row = table.rows[names.index(few)]
-    gap, chance = row[p - 1].value, row[p].value
+    pair = tables.jump_pair(arena, few, many)
+    gap = pair.median_difference
     text = (
         f"The report finds the performance of {few} and {many} “very similar”, and so it "
         "is where accuracy is the measure: with no limit on the distance both leave next to "
@@ -563,12 +562,12 @@ def _jumps(arena):
         f"{queries[many] / queries[few]:.0f} times as often as {few}, and the median difference "
         f"on the images that both attacked is {gap.estimate:+.4f} in linf "
         f"({gap.low:+.4f} to {gap.high:+.4f}; signed-rank p "
-        f"{'below 0.001' if chance < 0.001 else f'{chance:.3f}'}, {gap.n} images)."
+        f"{'below 0.001' if pair.p < 0.001 else f'{pair.p:.3f}'}, {gap.n} images)."
     )
     return (
         Text(text),
         FigureBlock(figures.jumps(arena)),
-        TableBlock(table, "hop-skip-jump"),
+        TableBlock(tables.jumps(arena), "hop-skip-jump"),
     )
 
 

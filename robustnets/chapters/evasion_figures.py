@@ -6,7 +6,7 @@ import numpy as np
 
 from robustnets.chapters import evasion_results as results
 from robustnets.chapters.evasion_results import QUERIES, Arena
-from robustnets.chapters.evasion_tables import REPORTED_ATTACKS, by_radius, reached
+from robustnets.chapters.evasion_tables import by_radius, mean_of, ours, reached
 from robustnets.report.dots import Dots, Point, bar_or_dot_figure, scatter_figure
 from robustnets.report.figure import Figure
 from robustnets.report.images import image_grid
@@ -56,12 +56,10 @@ def _reported(reported: Sequence[Reported], name: str | None, attack: str | None
         words = row.condition.split(" / ")
         if name is None or words[0] != name or len(words) < 2:
             continue
-        if attack is None:
-            if row.metric == "accuracy" and words[-1] == "before":
-                values.append(row.natural)
-        elif row.metric == "adversarial_accuracy":
-            if REPORTED_ATTACKS.get(words[1], words[1]) == attack:
-                values.append(row.natural)
+        before = row.metric == "accuracy" and words[-1] == "before"
+        after = row.metric == "adversarial_accuracy"
+        if before if attack is None else after and ours(words[1]) == attack:
+            values.append(row.natural)
     return float(np.mean(values)) if values else None
 
 
@@ -70,8 +68,8 @@ def budget(arena: Arena) -> Figure:
     points = [
         Point(
             attack,
-            results.average(group, lambda r: results.distance(r, "l2", True)),
-            results.average(group, lambda r: results.distance(r, "linf", True)),
+            results.mean_distance(group, "l2", True),
+            results.mean_distance(group, "linf", True),
             "queries only" if attack in QUERIES else "gradients",
         )
         for attack, group in arena.main.items()
@@ -108,10 +106,7 @@ def overshoot(arena: Arena) -> Figure:
                 **look,
             )
         )
-        means = [
-            float(np.mean([r.about["means"]["l2"][radius] for r in records]))
-            for radius, _, records in radii
-        ]
+        means = [mean_of(records, "l2", radius) for radius, _, records in radii]
         far.append(Series(label, x, np.array(means), **look))
     return Figure(
         "overshoot",

@@ -173,13 +173,6 @@ def success(group: Sequence[Record], radius: int = -1) -> Interval:
     return share(group, lambda r: r.fooled[radius], lambda r: r.correct)
 
 
-def average(group: Sequence[Record], values: Callable[[Record], np.ndarray]) -> Interval:
-    """The mean of a measurement: over examples with one training seed, over seeds with several."""
-    if len(group) == 1:
-        return mean(values(group[0]))
-    return mean([values(record).mean() for record in group])
-
-
 def distance(record: Record, norm: str, summed: bool = False, radius: int = -1) -> np.ndarray:
     """float64 (N,): how far each example was moved.
 
@@ -191,6 +184,13 @@ def distance(record: Record, norm: str, summed: bool = False, radius: int = -1) 
     """
     name = f"{norm}_channels" if summed and f"{norm}_channels" in record.arrays else norm
     return record.arrays[name][radius].astype(float)
+
+
+def mean_distance(group: Sequence[Record], norm: str, summed: bool = False) -> Interval:
+    """Mean `distance`: over examples with one training seed, over seeds with several."""
+    if len(group) == 1:
+        return mean(distance(group[0], norm, summed))
+    return mean([distance(record, norm, summed).mean() for record in group])
 
 
 def seconds_each(group: Sequence[Record]) -> float:

@@ -14,10 +14,13 @@ from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.reported import Reported
 from robustnets.report.table import Table
 from robustnets.stats.classification import Classification, Entries, classification, entries
-from robustnets.stats.distances import median_distance, paired_distances
+from robustnets.stats.distances import PairedDistances, median_distance, paired_distances
 from robustnets.stats.intervals import Interval, mean, rate
 
-REPORTED_ATTACKS = {"Dynamic DeepFool": "D-DeepFool"}
+
+def ours(attack: str) -> str:
+    """Our name of an attack in the reported numbers."""
+    return "D-DeepFool" if attack == "Dynamic DeepFool" else attack
 
 
 def measures(record: Record, radius: int | None = None) -> tuple[Classification, Entries]:
@@ -72,15 +75,13 @@ def _row(name: str, record: Record, radius: int | None) -> tuple[Any, ...]:
 def budgets(arena: Arena) -> Table:
     """How far each attack moves an image, in both forms."""
     forms = [("usual", False), ("channels added up", True)] if arena.channels else [("", False)]
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for name, group in arena.main.items():
-        cells: list[Any] = []
-        for norm in ("l2", "linf"):
-            for _, summed in forms:
-                far = results.average(
-                    group, lambda r, norm=norm, summed=summed: results.distance(r, norm, summed)
-                )
-                cells.append(Fixed(far, 3))
+        cells = [
+            Fixed(results.mean_distance(group, norm, summed), 3)
+            for norm in ("l2", "linf")
+            for _, summed in forms
+        ]
         rows.append((name, len(group[0].label), *cells))
     heads = [f"{norm}, {form}" if form else norm for norm in ("l2", "linf") for form, _ in forms]
     return Table(
@@ -98,7 +99,7 @@ def budgets(arena: Arena) -> Table:
 
 def prices(arena: Arena) -> Table:
     """Run time and passes."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for name, group in arena.main.items():
         passes = [
             float(np.mean([r.arrays[kind][-1].mean() for r in group]))
@@ -126,17 +127,10 @@ def jumps(arena: Arena) -> Table:
     """HopSkipJump's settings, each on its own images and all on the same few."""
     best = list(arena.jumps)[-1]
     common = min(len(g[0].label) for g in arena.jumps.values())
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for setting, group in arena.jumps.items():
         record = group[0]
-        far = np.where(record.fooled[-1], results.distance(record, "linf"), np.inf)
-        right = record.correct
-        pair = None
-        if setting != best:
-            other = arena.jumps[best][0]
-            theirs = np.where(other.fooled[-1], results.distance(other, "linf"), np.inf)
-            both = np.flatnonzero(right[:common])
-            pair = paired_distances(far[both], theirs[both])
+        pair = None if setting == best else jump_pair(arena, setting, best)
         rows.append(
             (
                 setting,
@@ -144,7 +138,7 @@ def jumps(arena: Arena) -> Table:
                 float(record.arrays["forward"][-1].mean()),
                 Percent(results.accuracy_after(group), 1),
                 Percent(results.accuracy_after(group, record.at(EPS)), 1),
-                Fixed(median_distance(far[right]), 4),
+                Fixed(median_distance(_reach(record)[record.correct]), 4),
                 None if pair is None else Fixed(pair.median_difference, 4),
                 None if pair is None else PValue(pair.p),
                 Seconds(results.seconds_each(group)),
@@ -171,9 +165,22 @@ def jumps(arena: Arena) -> Table:
     )
 
 
+def jump_pair(arena: Arena, first: str, second: str) -> PairedDistances:
+    """The distances of two settings of HopSkipJump, on the right ones of the shared images."""
+    one, other = (arena.jumps[name][0] for name in (first, second))
+    common = min(len(group[0].label) for group in arena.jumps.values())
+    rows = np.flatnonzero(one.correct[:common])
+    return paired_distances(_reach(one)[rows], _reach(other)[rows])
+
+
+def _reach(record: Record) -> np.ndarray:
+    """float64 (N,): the linf distance of each adversarial example, infinite where there is none."""
+    return np.where(record.fooled[-1], results.distance(record, "linf"), np.inf)
+
+
 def targeted(arena: Arena) -> Table:
     """Every radius of the targeted attacks."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for (attack, target), group in sorted(arena.targeted.items()):
         for radius, eps, records in by_radius(group):
             rows.append(
@@ -223,6 +230,11 @@ def by_radius(group: Sequence[Record]) -> list[tuple[int, float, list[Record]]]:
     ]
 
 
+def mean_of(group: Sequence[Record], name: str, radius: int) -> float:
+    """The mean of a measurement over images and training seeds."""
+    return float(np.mean([r.about["means"][name][radius] for r in group]))
+
+
 def reached(group: Sequence[Record], radius: int) -> Interval:
     """Given the target's class, of those that were aimed at it."""
     return results.share(group, lambda r: r.reached[radius], lambda r: r.aimed)
@@ -230,7 +242,7 @@ def reached(group: Sequence[Record], radius: int) -> Interval:
 
 def engines(arena: Arena) -> Table:
     """The same images through each engine that has the attack."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for (attack, early, target), group in arena.peers.items():
         native = next((r for r in group if r.cell["engine"] == "native"), None)
         for record in group:
@@ -303,21 +315,21 @@ def reported_table(
             name, *words = row.condition.split(" / ")
             if name != like.get(arena.dataset) or not words or row.metric.startswith("ci95"):
                 continue
-            attack = REPORTED_ATTACKS.get(words[0], words[0])
+            attack = ours(words[0])
             if attack not in arena.main:
                 continue
             group = arena.main[attack]
             before = words[-1] == "before"
             if before:
                 group = arena.clean  # what the attack gets is a part of it
-            ours = _measured(row.metric, group, None if before else -1)
+            measured = _measured(row.metric, group, None if before else -1)
             found.append(
                 Comparison(
                     row.condition.replace("Dynamic DeepFool", "D-DeepFool"),
                     row.metric,
                     row.unit,
                     row.natural,
-                    ours,
+                    measured,
                     None,
                     len(group[0].label),
                     len(group),

@@ -50,7 +50,9 @@ def by_channel(x: np.ndarray, x_adv: np.ndarray) -> dict[str, np.ndarray]:
     Source: CSDS440 comparative study, section 3.1.3.
     """
     channels = [distances(x[..., c], x_adv[..., c]) for c in range(x.shape[-1])]
-    return {f"{norm}_channels": sum(d[norm] for d in channels) for norm in ("linf", "l2")}
+    return {
+        f"{norm}_channels": np.sum([d[norm] for d in channels], axis=0) for norm in ("linf", "l2")
+    }
 
 
 def measure(
