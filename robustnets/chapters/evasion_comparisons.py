@@ -182,9 +182,14 @@ def sentences(found: Sequence[Difference]) -> str:
     )
     head = (
         f"On these {len(found)} pairs the paired interval has {100 * ratio:.0f} % of the width of "
-        "the unpaired one (median): outcomes on the same image agree more often than not, and "
-        "the unpaired formula takes that agreement for noise. "
+        "the unpaired one (median)"
     )
+    if ratio < 1:
+        head += (
+            ": outcomes on the same image agree more often than not, and the unpaired formula "
+            "takes that agreement for noise"
+        )
+    head += ". "
     if not changed:
         return head + "No conclusion changes with it here."
     head += f"It changes {len(changed)} of the {len(found)} conclusions:\n\n"
@@ -272,7 +277,9 @@ def on_the_reports_own(reported: Sequence[Reported], found: Sequence[Difference]
             f"Between our own two attacks on {d.dataset} they are {100 * discordant:.1f} % of the "
             "images. "
         )
-        if discordant <= limit / n:
+        if discordant < net / n:
+            text += "The report's must have been more, so that ours say nothing about them."
+        elif discordant <= limit / n:
             text += (
                 "If the report's were as many, “we can't reject the null hypothesis” "
                 "would have become “I-FGSM leaves fewer images right than FGSM”."

@@ -87,7 +87,7 @@ def budget(arena: Arena) -> Figure:
 def overshoot(arena: Arena) -> Figure:
     """Figure 8: targeted success and mean distance against eps, with and without iteration."""
     success, far = [], []
-    for (attack, target), group in sorted(arena.targeted.items()):
+    for (attack, target), group in arena.targeted.items():
         label = f"{attack}, {'random class' if target == 'random' else f'class {target}'}"
         look = {
             "style": "--" if target == "random" else "-",

@@ -12,6 +12,9 @@ from robustnets.report.reported import Reported
 from robustnets.stats.intervals import Interval, mean, rate
 
 EPS = 0.3  # linf radius of FGSM and its kind in the report's comparison
+STEP = 0.05  # of the iterated attacks, as the report found it
+TARGET = 7  # the class of MNIST's first test image, which the report's call names
+HSJ = ((8, 100, 10), (32, 100, 10), (64, 1000, 100))  # max_iter, max_eval, init_eval
 NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
 # the attacks that the report compares, in its order, and the one that only section 2.5 has
 ATTACKS = ("FGSM", "I-FGSM", "HSJ", "DeepFool", "D-DeepFool", "One Pixel")
@@ -120,10 +123,18 @@ def _arena(name: str, records: Sequence[Record]) -> Arena:
             if attack == "HSJ":
                 arena.jumps[setting_of(first)] = group
     arena.main = {a: arena.main[a] for a in ATTACKS if a in arena.main}
+    arena.targeted = dict(sorted(arena.targeted.items(), key=lambda item: _place(item[0])))
+    arena.peers = dict(sorted(arena.peers.items(), key=lambda item: _place(item[0])))
     arena.jumps = dict(
         sorted(arena.jumps.items(), key=lambda item: [int(n) for n in item[0].split("/")])
     )
     return arena
+
+
+def _place(key: tuple) -> tuple:
+    """Where an attack stands in a table: the report's order, each before its targeted form."""
+    names = ("FGSM", "T-FGSM", "I-FGSM", "IT-FGSM", "DeepFool", "HSJ", "One Pixel")
+    return (names.index(key[0]), *map(str, key[1:]))
 
 
 def _of_all_engines(record: Record) -> str:
