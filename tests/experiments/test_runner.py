@@ -227,7 +227,8 @@ def test_backend_is_told_without_importing_it(tmp_path, monkeypatch, env, config
 
 def aimed(target):
     attack = FGSM(ThreatModel("linf", 0.1), targeted=True)
-    return replace(cells()[1], attack=attack, target=target, pictured=0)
+    changes = {"target": target, "pictured": 0, "epsilons": (0.1, 0.5)}
+    return replace(cells()[1], attack=attack, **changes)
 
 
 def test_targets():
@@ -248,15 +249,19 @@ def test_targets():
 
 def test_targeted_cells(done):
     _, _, store = done
-    wanted = [aimed(7), aimed("random"), replace(cells()[1], probabilities=True)]
+    wanted = [
+        aimed(7),
+        aimed("random"),
+        replace(aimed(7), attack=FAST, target=None, probabilities=True),
+    ]
     seven, drawn, whole = runner.run(wanted, settings(store))
     assert set(seven.arrays["target"]) == {7}
     np.testing.assert_array_equal(
         drawn.arrays["target"], runner.targets(wanted[1], drawn.label, 10)
     )
     for record in (seven, drawn):
-        # aiming at a class brings more images there than the network takes for it anyway
-        assert record.reached[1].sum() > 3
-        assert record.reached[1].sum() > 2 * (record.aimed & whole.fooled[1]).sum() / 10
+        # an attack that does not aim gets to the same class less often
+        strays = record.aimed & (whole.adversarial[1] == record.arrays["target"])
+        assert record.reached[1].sum() > strays.sum()
     assert whole.probabilities(1).shape == (60, 10)
     np.testing.assert_array_equal(whole.probabilities().argmax(axis=1), whole.clean)
