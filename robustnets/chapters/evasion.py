@@ -9,7 +9,7 @@ from robustnets.chapters import evasion_comparisons as comparisons
 from robustnets.chapters import evasion_figures as figures
 from robustnets.chapters import evasion_results as results
 from robustnets.chapters import evasion_sections as sections
-from robustnets.chapters.evasion_results import EPS, HSJ, STEP, TARGET
+from robustnets.chapters.evasion_results import EPS, HSJ, LOW, STEP, TARGET
 from robustnets.core.record import Record
 from robustnets.report.cells import Percent
 from robustnets.report.index import IndexEntry
@@ -164,8 +164,9 @@ def _cells(arena: Arena, seed: int, engine: str) -> list[Any]:
     whole = {"probabilities": True, "pictured": 6 if seed == 0 else 0}
     out = [
         Cell(network, examples=arena.n_test, probabilities=True),
-        cell(FGSM(linf), (EPS,), arena.n_test, **whole),
+        cell(FGSM(linf), (LOW, EPS), arena.n_test, **whole),
         cell(iterated(EPS, stop_at_boundary=True), (EPS,), arena.n_test, **whole),
+        cell(iterated(LOW, stop_at_boundary=True), (LOW,), arena.n_test, probabilities=True),
         cell(DeepFool(l2), (WHOLE,), arena.deepfool, **whole),
         cell(DynamicDeepFool(l2), (WHOLE,), arena.deepfool, **whole),
         cell(one_pixel, (1.0,), arena.pixel, **whole),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustnets.chapters import common
-from robustnets.chapters.evasion_results import EPS, Arena, distance, right_after
+from robustnets.chapters.evasion_results import EPS, LOW, Arena, distance, right_after
 from robustnets.core.record import Record
 from robustnets.report.cells import Fixed, Points, PValue, Word
 from robustnets.report.reported import Reported
@@ -17,8 +17,16 @@ from robustnets.stats.paired import PairedRates, mcnemar, paired_means, paired_r
 from robustnets.stats.unpaired_normal import unpaired_normal
 
 CUT = f"HSJ within {EPS:g}"
-# declared before anything was measured: the report's three pairs, and its last one at one radius
-PAIRS = (("FGSM", "I-FGSM"), ("DeepFool", "D-DeepFool"), ("I-FGSM", "HSJ"), ("I-FGSM", CUT))
+SMALL = (f"FGSM at {LOW:g}", f"I-FGSM at {LOW:g}")
+# the report's three pairs, its last one at one radius, and its first one where neither attack
+# has reached the floor
+PAIRS = (
+    ("FGSM", "I-FGSM"),
+    ("DeepFool", "D-DeepFool"),
+    ("I-FGSM", "HSJ"),
+    ("I-FGSM", CUT),
+    SMALL,
+)
 ALPHA = 0.05
 
 
@@ -59,6 +67,19 @@ class Difference:
         return self.adjusted < ALPHA
 
     @property
+    def needed(self) -> tuple[float, float] | None:
+        """How many images either formula needs to see a difference of this size, or None.
+
+        The half widths at 95 % are taken to shrink with the root of the number of images.
+        """
+        size, n = self.paired.difference.estimate, self.paired.difference.n
+        if size == 0:
+            return None
+        b, c = self.paired.only_first / n, self.paired.only_second / n
+        half = (self.unpaired.high - self.unpaired.low) / 2
+        return n * (half / size) ** 2, 1.96**2 * (b + c - size**2) / size**2
+
+    @property
     def changes(self) -> bool:
         """Whether the pairing changes the conclusion."""
         return self.rejected != self.apart
@@ -77,10 +98,10 @@ def differences(
     found = []
     for arena in arenas:
         for first, second in PAIRS:
-            a, b = arena.main.get(first), arena.main.get("HSJ" if second == CUT else second)
+            a, b = _taken(arena, first), _taken(arena, second)
             if a and b:
-                found.append((arena, first, second, a[0], b[0]))
-    measured = [_compare(*pair[1:]) for pair in found]
+                found.append((arena, first, second, a, b))
+    measured = [_compare(*a, *b) for *_, a, b in found]
     adjusted = holm([paired.p for _, paired, *_ in measured])
     out = []
     for (arena, first, second, *_), (unpaired, paired, l2, linf), p in zip(
@@ -91,14 +112,27 @@ def differences(
     return out
 
 
-def _compare(first: str, second: str, a: Record, b: Record):
-    del first
+def _taken(arena: Arena, name: str) -> tuple[Record, int] | None:
+    """The Record of the first seed, and the number of the radius, that a name stands for."""
+    if name == CUT:
+        group = arena.main.get("HSJ", [])
+        return (group[0], group[0].at(EPS)) if group else None
+    if name == SMALL[1]:
+        return (arena.low[0], -1) if arena.low else None
+    group = arena.main.get("FGSM" if name == SMALL[0] else name, [])
+    if not group:
+        return None
+    return group[0], group[0].at(LOW) if name == SMALL[0] else -1
+
+
+def _compare(a: Record, at: int, b: Record, radius: int):
     n = min(len(a.label), len(b.label))
-    radius = b.at(EPS) if second == CUT else -1
-    one, other = right_after(a)[:n], right_after(b, radius)[:n]
+    one, other = right_after(a, at)[:n], right_after(b, radius)[:n]
     unpaired = unpaired_normal(int(one.sum()), n, int(other.sum()), n)
     far = [
-        paired_means(distance(a, norm, True)[:n], distance(b, norm, True, radius)[:n]).difference
+        paired_means(
+            distance(a, norm, True, at)[:n], distance(b, norm, True, radius)[:n]
+        ).difference
         for norm in ("l2", "linf")
     ]
     return unpaired, paired_rates(one, other), *far
@@ -130,6 +164,7 @@ def table(found: Sequence[Difference]) -> Table:
                 f"{d.paired.only_first} / {d.paired.only_second}",
                 PValue(d.paired.p),
                 PValue(d.adjusted),
+                *((None, None) if d.needed is None else (Fixed(k, 0) for k in d.needed)),
                 Word(word, "warn" if d.changes else "plain"),
             )
         )
@@ -143,13 +178,16 @@ def table(found: Sequence[Difference]) -> Table:
             "right after one only",
             "p",
             "p, Holm",
+            "images needed, unpaired",
+            "images needed, paired",
             "with the pairing",
         ),
         tuple(rows),
         "Accuracy after the first attack minus accuracy after the second, in percentage points. "
         "Reported: the interval that the report prints. Unpaired: the same formula on ours. "
         "Paired: the same images, Bonett and Price's 95 % interval, exact McNemar test, adjusted "
-        f"over these {len(found)} comparisons; in the last column a difference is shown where "
+        f"over these {len(found)} comparisons. Images needed: how many each formula would take to "
+        "see a difference of the measured size. In the last column a difference is shown where "
         f"the adjusted p is below {ALPHA:g}.",
     )
 
@@ -190,10 +228,26 @@ def sentences(found: Sequence[Difference]) -> str:
             "takes that agreement for noise"
         )
     head += ". "
+    head += _against_the_report(found)
     if not changed:
-        return head + "No conclusion changes with it here."
-    head += f"It changes {len(changed)} of the {len(found)} conclusions:\n\n"
+        return head + "No conclusion changes with the pairing here."
+    head += f"The pairing changes {len(changed)} of the {len(found)} conclusions:\n\n"
     return head + "\n".join(f"- {sentence(d)}" for d in changed)
+
+
+def _against_the_report(found: Sequence[Difference]) -> str:
+    """Differences that have the other sign here, both beyond doubt."""
+    text = ""
+    for d in found:
+        if d.reported is None or not d.apart:
+            continue
+        low, high = d.reported
+        if (high < 0 < d.paired.difference.estimate) or (low > 0 > d.paired.difference.estimate):
+            text += (
+                f"On {d.dataset}, {d.first} minus {d.second} has the other sign than in the "
+                f"report, {common.points_text(d.paired.difference)} points here. "
+            )
+    return text
 
 
 def sentence(d: Difference) -> str:
@@ -269,24 +323,24 @@ def on_the_reports_own(reported: Sequence[Reported], found: Sequence[Difference]
         f"McNemar's test tells the two apart at {ALPHA:g} as long as these are at most "
         f"{limit:,} of the {n:,}. "
     )
-    ours = [d for d in found if (d.first, d.second) == ("FGSM", "I-FGSM")]
-    if ours:
-        d = ours[0]
+    pairs = (("FGSM", "I-FGSM"), SMALL)
+    ours = [d for d in found if (d.first, d.second) in pairs and d.dataset == found[0].dataset]
+    for d in ours:
         discordant = (d.paired.only_first + d.paired.only_second) / d.paired.difference.n
         text += (
-            f"Between our own two attacks on {d.dataset} they are {100 * discordant:.1f} % of the "
-            "images. "
+            f"Between our own {d.first} and {d.second} on {d.dataset} they are "
+            f"{100 * discordant:.1f} % of the images. "
         )
         if discordant < net / n:
-            text += "The report's must have been more, so that ours say nothing about them."
+            text += "The report's must have been more, so that ours say nothing about them. "
         elif discordant <= limit / n:
             text += (
                 "If the report's were as many, “we can't reject the null hypothesis” "
-                "would have become “I-FGSM leaves fewer images right than FGSM”."
+                "would have become “I-FGSM leaves fewer images right than FGSM”. "
             )
         else:
-            text += "If the report's were as many, its conclusion would stand."
-    return text
+            text += "If the report's were as many, its conclusion would stand. "
+    return text.strip()
 
 
 def sizes(reported: Sequence[Reported]) -> str:

@@ -11,7 +11,7 @@ from robustnets.chapters import evasion_comparisons as comparisons
 from robustnets.chapters import evasion_figures as figures
 from robustnets.chapters import evasion_results as results
 from robustnets.chapters import evasion_tables as tables
-from robustnets.chapters.evasion_results import EPS, HSJ, STEP, TARGET, Arena
+from robustnets.chapters.evasion_results import EPS, HSJ, LOW, STEP, TARGET, Arena
 from robustnets.core.record import Record
 from robustnets.report.page import FigureBlock, TableBlock, Text
 
@@ -249,11 +249,12 @@ def real(differences, report):
         TableBlock(comparisons.table(differences), "differences"),
         Text(comparisons.on_the_reports_own(report, differences) + "\n\n" + sizes),
         Text(
-            "The last pair of each data set is not in the report. HSJ has no limit on its distance "
-            f"and I-FGSM has {EPS:g}: “HSJ indeed performs better than I-FGSM” "
-            f"compares them at different budgets. Cut to {EPS:g}, what HSJ found beyond it "
-            "does not count. Of distances the report says that no interval can be had; over images "
-            "there is one, below."
+            "The last two pairs of each data set are not in the report. HSJ has no limit on its "
+            f"distance and I-FGSM has {EPS:g}: “HSJ indeed performs better than I-FGSM” "
+            f"compares them at different budgets. Cut to {EPS:g}, what HSJ found beyond it does "
+            "not count. At that radius FGSM and I-FGSM are close to the floor, so that the table "
+            f"has them at {LOW:g} as well, which was added when that was seen. Of distances the "
+            "report says that no interval can be had; over images there is one, below."
         ),
         TableBlock(comparisons.budget_table(differences), "distances"),
     )

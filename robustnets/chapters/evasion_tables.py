@@ -54,7 +54,7 @@ def before_and_after(arena: Arena) -> Table:
         "Precision, recall and AUC are averages over classes, one against the rest, of the "
         "predicted class; loss in nats. The last three columns are what Keras' metrics of these "
         "names compute: every one of the N × 10 probabilities is a decision of its own, taken "
-        "above 0.5.",
+        "above 0.5 (n/a where none is above it).",
     )
 
 
@@ -110,7 +110,7 @@ def prices(arena: Arena) -> Table:
                 name,
                 group[0].cell["engine"],
                 len(group[0].label),
-                Seconds(float(np.mean([r.about["attack_seconds"] for r in group]))),
+                Seconds(results.seconds_each(group) * len(group[0].label)),
                 Fixed(1000 * results.seconds_each(group), 1),
                 *(Fixed(count, 1) for count in passes),
             )
@@ -196,7 +196,7 @@ def targeted(arena: Arena) -> Table:
                         )
                         for k, digits in (("l2", 2), ("linf", 3), ("backward", 1))
                     ),
-                    Fixed(1000 * results.seconds_each(records) / len(records[0].epsilons), 2),
+                    Fixed(1000 * results.seconds_each(records), 2),
                 )
             )
     return Table(
@@ -285,8 +285,8 @@ def engines(arena: Arena) -> Table:
         f"The same attack on the same images of {arena.name} through every engine that has it. "
         "Success over those that were right (targeted: that were not of the target's class), 95 % "
         "interval; median distance in the norm of the attack with failures infinitely far (One "
-        "Pixel: in l2); time includes compilation, which is most of it for the native engine on "
-        "so few images.",
+        "Pixel: in l2). Time includes compilation where the run had not compiled the attack "
+        "before, which on so few images is most of it for the native engine.",
     )
 
 
