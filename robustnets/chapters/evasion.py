@@ -306,4 +306,11 @@ def _answer(found: Sequence[results.Arena], differences) -> str:
         f"of by the report's unpaired interval, {changed or 'none'} "
         f"{'changes its' if changed == 1 else 'change their'} conclusion."
     )
+    net, n, limit = comparisons.own_limit(results.reported_rows())
+    if limit is not None:
+        parts.append(
+            f"The report's own {net} images of {n:,} between FGSM and I-FGSM on MNIST, which it "
+            "takes for chance, are more than chance once paired, unless these attacks disagreed on "
+            f"more than {limit:,} of the images."
+        )
     return " ".join(parts)

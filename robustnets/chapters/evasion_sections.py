@@ -308,14 +308,15 @@ def jumps(arena):
     pair = tables.jump_pair(arena, few, many)
     gap = pair.median_difference
     left = [common.percent_text(results.accuracy_after(arena.jumps[name])) for name in (few, many)]
-    bounds = f"{gap.low:+.4f} to {gap.high:+.4f}"
+    values = (gap.estimate, gap.low, gap.high)
+    median, *bounds = (f"{v:+.4f}" if np.isfinite(v) else "unbounded" for v in values)
     text = (
         f"The report finds the performance of {few} and {many} “very similar”. With no "
         f"limit on the distance they leave {left[0]} and {left[1]} of the images right. What "
         f"queries buy is distance: {many} asks {queries[many] / queries[few]:.0f} times as often "
         f"as {few}, and the distances of {few} minus its own, on the images that both attacked, "
-        f"have the median {gap.estimate:+.4f} in linf "
-        f"({bounds if np.isfinite(gap.high) else 'too few images for an interval'}; signed-rank p "
+        f"have the median {median} in linf "
+        f"({' to '.join(bounds)}; signed-rank p "
         f"{'below 0.001' if pair.p < 0.001 else f'{pair.p:.3f}'}, {gap.n} images)."
     )
     return (
