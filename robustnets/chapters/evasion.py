@@ -310,7 +310,7 @@ def _answer(found: Sequence[results.Arena], differences) -> str:
     if limit is not None:
         parts.append(
             f"The report's own {net} images of {n:,} between FGSM and I-FGSM on MNIST, which it "
-            "cannot tell from chance, are more than chance once paired, unless the attacks disagreed on "
-            f"more than {limit:,} of the images."
+            "cannot tell from chance, are more than chance once paired, unless the attacks "
+            f"disagreed on more than {limit:,} of the images."
         )
     return " ".join(parts)

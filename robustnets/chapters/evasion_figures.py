@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from robustnets.chapters import evasion_results as results
-from robustnets.chapters.evasion_results import QUERIES, Arena
+from robustnets.chapters.evasion_results import Arena
 from robustnets.chapters.evasion_tables import by_radius, mean_of, ours, reached
-from robustnets.report.dots import Dots, Point, bar_or_dot_figure, scatter_figure
+from robustnets.report.dots import Dots, bar_or_dot_figure
 from robustnets.report.figure import Figure
 from robustnets.report.images import image_grid
 from robustnets.report.lines import Panel, Series, line_figure, panels_figure
@@ -65,22 +65,18 @@ def _reported(reported: Sequence[Reported], name: str | None, attack: str | None
 
 def budget(arena: Arena) -> Figure:
     """Figures 16 and 18: mean distances, as section 3.1.3 has them."""
-    points = [
-        Point(
-            attack,
-            results.mean_distance(group, "l2", True),
-            results.mean_distance(group, "linf", True),
-            "queries only" if attack in QUERIES else "gradients",
-        )
+    rows = [
+        Dots(f"{attack}, {norm}", results.mean_distance(group, norm, True), group=norm)
+        for norm in ("l2", "linf")
         for attack, group in arena.main.items()
     ]
     added = ", each channel by itself and added up" if arena.channels else ""
     return Figure(
         f"budget-{arena.dataset}",
-        f"How far each attack moves an image of {arena.name} on average{added}: l2 to the right, "
-        "linf upwards, with 95 % intervals. Lower left is the attack that shows least.",
-        f"Scatter plot of mean linf against mean l2 distance of six attacks on {arena.name}.",
-        scatter_figure(points, "mean l2", "mean linf"),
+        f"How far each attack moves an image of {arena.name} on average{added}, with 95 % "
+        "intervals: further left is the attack that shows less. The scale is logarithmic.",
+        f"Dot plot of mean l2 and linf distances after six attacks on {arena.name}.",
+        bar_or_dot_figure(rows, "mean distance", x_log=True),
     )
 
 

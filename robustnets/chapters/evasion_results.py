@@ -19,8 +19,6 @@ HSJ = ((8, 100, 10), (32, 100, 10), (64, 1000, 100))  # max_iter, max_eval, init
 NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
 # the attacks that the report compares, in its order, and the one that only section 2.5 has
 ATTACKS = ("FGSM", "I-FGSM", "HSJ", "DeepFool", "D-DeepFool", "One Pixel")
-# those that know probabilities or labels only
-QUERIES = ("HSJ", "One Pixel")
 
 
 def attack_of(record: Record) -> str:
