@@ -8,7 +8,7 @@ module imports nothing that loads a deep-learning library; `cells` does so when 
 import importlib
 from types import ModuleType
 
-CHAPTERS = ("stopping", "filters", "smoothing")
+CHAPTERS = ("stopping", "filters", "evasion", "smoothing")
 SCALES = ("demo", "quick", "full")
 
 

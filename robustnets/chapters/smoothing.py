@@ -86,7 +86,7 @@ def _photographs(name: str, scale: str, seed: int, dataset: str | None) -> Any:
 
     if name.startswith("tiny_imagenet"):
         rule = FixedEpochs(SCALES[scale].epochs)
-        training = Training((rule,), Adam(), 64, cnns.VALIDATION)
+        training = Training((rule,), Adam(), 64, cnns.VALIDATION, max_epochs=rule.epochs)
         return Network(DatasetRef(name), "cifar10_cnn", training, rule, seed)
     return cnns.network("cifar10" if name == "cifar10" else "mnist", scale, seed, dataset)
 

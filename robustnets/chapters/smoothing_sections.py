@@ -93,7 +93,8 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
         + "Smoothing puts a summary of its neighbourhood in the place of each pixel. The mean, "
         "the report's **0.5mean** (the mean of the square roots, squared: what its equation 1 "
         "says in words; its listing prints a factor 0.5 instead of the root, which would darken "
-        "every image to a quarter) take pixels outside the image for 0, as listing 3 does; the **median** mirrors them, as ART's NumPy smoothing does. All "
+        "every image to a quarter) take pixels outside the image for 0, as listing 3 does; the "
+        "**median** mirrors them, as ART's NumPy smoothing does. All "
         "are layers in front of the trained network, through which gradients flow; listing 3's "
         "sharpening filter is one of them, but no number of the report is about it. "
         "**Before** is the accuracy under attack without smoothing; **gray-box**, as in the "
@@ -354,8 +355,8 @@ def attacked(r: Results):
 def _paired(first, second, eps):
     if len(first) == 1:
         return paired_rates(right(first[0], eps), right(second[0], eps))
-    values = [np.array([right(x, eps).mean() for x in group]) for group in (first, second)]
-    return paired_means(*values)
+    ours, theirs = (np.array([right(x, eps).mean() for x in g]) for g in (first, second))
+    return paired_means(ours, theirs)
 
 
 def _verdict(r: Results) -> str:

@@ -50,7 +50,9 @@ def by_channel(x: np.ndarray, x_adv: np.ndarray) -> dict[str, np.ndarray]:
     Source: CSDS440 comparative study, section 3.1.3.
     """
     channels = [distances(x[..., c], x_adv[..., c]) for c in range(x.shape[-1])]
-    return {f"{norm}_channels": sum(d[norm] for d in channels) for norm in ("linf", "l2")}
+    return {
+        f"{norm}_channels": np.sum([d[norm] for d in channels], axis=0) for norm in ("linf", "l2")
+    }
 
 
 def measure(
@@ -89,7 +91,7 @@ def measure(
     if probabilities:
         arrays["clean_log_probabilities"] = _log_probabilities(logits)
     rows: dict[str, list[np.ndarray]] = {}
-    epsilons, predictions, pictures, seconds = [], [], [x[:pictured]], 0.0
+    epsilons, predictions, pictures, seconds = [], [], [x[:pictured]], []
     for eps, examples in adversarial:
         logits = _logits(classifier, examples.x)
         away = distances(x, examples.x)
@@ -99,7 +101,7 @@ def measure(
         epsilons.append(eps)
         predictions.append(logits.argmax(axis=1))
         pictures.append(examples.x[:pictured])
-        seconds += examples.seconds
+        seconds.append(examples.seconds)
         found = {
             "adversarial_confidence": _confidence(logits),
             **{name: values.astype(np.float32) for name, values in moved.items()},
@@ -125,7 +127,7 @@ def measure(
         arrays={**arrays, **measured},
         curves=curves or {},
         pictures={"adversarial": np.stack(pictures)} if pictured else {},
-        about={**(about or {}), "attack_seconds": seconds, "means": means},
+        about={**(about or {}), "attack_seconds": sum(seconds), "means": means},
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from robustnets.chapters import cnns
+from robustnets.chapters import cnns, evasion
 from robustnets.core.spec import to_dict
 
 
@@ -18,8 +18,13 @@ def test_both_networks_are_those_of_the_report():
         assert mnist.rule == mnist.training.rules[0]
 
 
-def test_full_takes_all_the_data_and_demo_one_network():
-    assert all(cnns.network(name, "full", 0).dataset.n_train is None for name in cnns.NAMES)
+def test_they_are_those_of_the_evasion_chapter():
+    for scale in cnns.RECIPES:
+        theirs = {c.network for c in evasion.cells(scale, seeds=1)}
+        assert theirs == {cnns.network(name, scale, 0) for name in cnns.NAMES}
+
+
+def test_demo_has_one_network():
     assert cnns.network("mnist", "demo", 0) == cnns.network("cifar10", "demo", 0)
 
 
@@ -41,5 +46,5 @@ def test_unknown_names_are_refused():
 def test_the_sentence_names_what_was_done():
     cell = {"network": to_dict(cnns.network("cifar10", "quick", 0))}
     text = cnns.setup(cell)
-    assert "`cifar10_cnn` on cifar10: 20,000 images" in text
-    assert "12 epochs of Adam with learning rate 0.001 in batches of 64" in text
+    assert "`cifar10_cnn` on cifar10: the whole training split" in text
+    assert "8 epochs of Adam with learning rate 0.001 in batches of 64" in text
