@@ -2,10 +2,19 @@
 
 from robustnets.defenses.base import Defense
 from robustnets.defenses.from_scratch import FromScratch
+from robustnets.defenses.other_training import OtherTraining
 from robustnets.defenses.reconstruction import Reconstruction
 from robustnets.defenses.retraining import Retraining
 from robustnets.defenses.smoothing import Smoothing
 
-DEFENSES = (Reconstruction, Retraining, FromScratch, Smoothing)
+DEFENSES = (Reconstruction, Retraining, FromScratch, OtherTraining, Smoothing)
 
-__all__ = ["DEFENSES", "Defense", "FromScratch", "Reconstruction", "Retraining", "Smoothing"]
+__all__ = [
+    "DEFENSES",
+    "Defense",
+    "FromScratch",
+    "OtherTraining",
+    "Reconstruction",
+    "Retraining",
+    "Smoothing",
+]
