@@ -5,14 +5,16 @@ from robustnets.layers.fold import fold
 from robustnets.layers.linear_filter import LinearFilter
 from robustnets.layers.prepend import prepend
 from robustnets.layers.substitute import with_gradient_of
+from robustnets.layers.temperature_softmax import TemperatureSoftmax
 
-LAYERS = (LinearFilter,)
+LAYERS = (LinearFilter, TemperatureSoftmax)
 
 __all__ = [
     "LAYERS",
     "FilterSpec",
     "FittedFilter",
     "LinearFilter",
+    "TemperatureSoftmax",
     "fit_filter",
     "fold",
     "prepend",
