@@ -2,7 +2,9 @@
 
 Source: Carlini & Wagner 2016, arXiv:1607.04311, sec. 3 (a network distilled at temperature T gives
 no gradients through its softmax at temperature 1, and usual ones once its logits are divided by
-T); Keras' `categorical_crossentropy` of probabilities, which clips them to [1e-7, 1 - 1e-7].
+T); Keras' `categorical_crossentropy` of probabilities, which clips them to [1e-7, 1 - 1e-7]. Keras
+does so only where it sees no softmax: to the output of its own softmax it attaches the logits, and
+takes the cross entropy of those.
 """
 
 from dataclasses import dataclass

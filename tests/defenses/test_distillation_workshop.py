@@ -22,7 +22,7 @@ from robustnets.training.distillation import lesson
 from robustnets.training.fit import fit
 
 T = 20.0
-TRAINING = Training((FixedEpochs(12),), Adam(0.005), batch_size=20)
+TRAINING = Training((FixedEpochs(30),), Adam(0.01), batch_size=20)
 BASE = Network(DatasetRef("digits", 240, 60), "fc_100_100_10", TRAINING, TRAINING.rules[0], 3)
 TEACHER = replace(BASE, defense=Tempered(T))
 SOFT = replace(BASE, defense=Distillation(T))
