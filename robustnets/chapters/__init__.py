@@ -8,7 +8,7 @@ module imports nothing that loads a deep-learning library; `cells` does so when 
 import importlib
 from types import ModuleType
 
-CHAPTERS = ("stopping", "filters")
+CHAPTERS = ("stopping", "filters", "distillation")
 SCALES = ("demo", "quick", "full")
 
 

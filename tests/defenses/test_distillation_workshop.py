@@ -65,9 +65,12 @@ def test_the_teacher_is_trained_once_and_first(made):
     assert order == [
         "fc_100_100_10, seed 3",
         "fc_100_100_10, Tempered T 20, seed 3",
-        *(f"fc_100_100_10, Distillation T 20, {how}, seed 3" for how in ("soft", "removed", "hard")),
+        *(
+            f"fc_100_100_10, Distillation T 20, {how}, seed 3"
+            for how in ("soft", "removed", "hard")
+        ),
     ]
-    kept = [p for p in (workshop.store.root / "networks").rglob("*.keras")]
+    kept = list((workshop.store.root / "networks").rglob("*.keras"))
     assert len(kept) == 5
     before = {p: p.stat().st_mtime_ns for p in kept}
 
@@ -109,7 +112,7 @@ def test_treatments_differ_if_the_teacher_errs(made):
 
 
 def test_views_measure_the_network_itself(made):
-    records, workshop, _ = made
+    records, _, _ = made
     plain, softmax, scaled = (r for r in records if r.cell["attack"] is not None)
     for record in (softmax, scaled):
         np.testing.assert_array_equal(record.clean, plain.clean)
