@@ -81,9 +81,7 @@ def cells(
             count = s.pair if compared else s.grid
 
             def add(attack, epsilons, pictured=0, examples=None, network=network):
-                out.append(
-                    Cell(network, attack, epsilons, engine, "white-box", pictured, examples)
-                )
+                out.append(Cell(network, attack, epsilons, engine, "white-box", pictured, examples))
 
             add(FGSM(free), (WEAK, STRONG))
             add(Noise(free, "sign"), (STRONG,))

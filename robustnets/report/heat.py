@@ -83,9 +83,7 @@ def heat_figure(
     columns = min(columns, len(grids))
     rows = math.ceil(len(grids) / columns)
     with style.styled():
-        figure = style.canvas(
-            (0.75 * shape[1] + 0.9) * columns, (0.42 * shape[0] + 1.05) * rows
-        )
+        figure = style.canvas((0.75 * shape[1] + 0.9) * columns, (0.42 * shape[0] + 1.05) * rows)
         axes = figure.subplots(rows, columns, squeeze=False)
         engine: Any = figure.get_layout_engine()
         engine.set(wspace=0.04, hspace=0.06)

@@ -114,9 +114,7 @@ def test_the_plain_cross_entropy_loses_the_true_class(gap):
         backend.value_and_grad(lambda v, loss=loss: loss(v, Y))(ops.convert_to_tensor(z))
         for loss in (losses.PlainCrossEntropy(), losses.cross_entropy)
     ]
-    (value, gradient), (expected, full) = [
-        tuple(map(ops.convert_to_numpy, pair)) for pair in both
-    ]
+    (value, gradient), (expected, full) = [tuple(map(ops.convert_to_numpy, pair)) for pair in both]
     np.testing.assert_allclose(value, expected, rtol=0, atol=1e-6)
     np.testing.assert_allclose(gradient, full, rtol=0, atol=1e-6)
     own = gradient[np.arange(7), Y]

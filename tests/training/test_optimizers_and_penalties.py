@@ -16,9 +16,7 @@ PLAIN = SGD(0.1, 0.0, False)
 
 
 def training(optimizer, epochs=1, **penalties):
-    return Training(
-        (FixedEpochs(epochs),), optimizer, SIZE, 0.2, max_epochs=epochs, **penalties
-    )
+    return Training((FixedEpochs(epochs),), optimizer, SIZE, 0.2, max_epochs=epochs, **penalties)
 
 
 def make_model(penalty=None, dropout=0.0):
@@ -127,9 +125,7 @@ def test_as_model_fit_does(splits, spec, optimizer, penalties):
     losses = []
     for epoch in range(4):
         order = batch_order(len(train), SIZE, 7, epoch).ravel()
-        history = model.fit(
-            train.x[order], train.y[order], SIZE, 1, verbose=0, shuffle=False
-        )
+        history = model.fit(train.x[order], train.y[order], SIZE, 1, verbose=0, shuffle=False)
         losses += history.history["loss"]
     np.testing.assert_allclose(fitted.curves["loss"], losses, rtol=0, atol=1e-5)
     for one, two in zip(ours.get_weights(), model.get_weights()):
