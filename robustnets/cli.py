@@ -268,7 +268,7 @@ def data(
             table.add_row(known, what, sets.locate(known, data_dir))
         out.print(table)
         return
-    if name not in sets.DATASETS and not name.endswith(".npz"):
+    if not sets.is_named(name) and not name.endswith(".npz"):
         _one_of("data set", name, tuple(sets.DATASETS))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:

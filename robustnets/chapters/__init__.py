@@ -9,7 +9,7 @@ module imports nothing that loads a deep-learning library; `cells` does so when 
 import importlib
 from types import ModuleType
 
-CHAPTERS = ("stopping", "filters", "regularization")
+CHAPTERS = ("stopping", "filters", "regularization", "evasion", "smoothing", "distillation")
 SCALES = ("demo", "quick", "full")
 
 
