@@ -14,6 +14,7 @@ from robustnets.core.dataset import Dataset, Split
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
 from robustnets.core.store import Store
+from robustnets.defenses import OtherTraining
 from robustnets.experiments.cell import Network, describe
 from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter, fold
 from robustnets.models import MODELS
@@ -80,7 +81,13 @@ class Workshop:
         if key in self._recent:
             self._recent[key] = self._recent.pop(key)  # used last, dropped last
             return self._recent[key]
-        if network.defense is not None and not network.defense.trains:
+        if isinstance(network.defense, OtherTraining):
+            # an undefended network like others, and trained once
+            other = network.defense.training
+            trained = self.network(
+                replace(network, training=other, rule=other.rules[0], defense=None)
+            )
+        elif network.defense is not None and not network.defense.trains:
             trained = self._defended(network)
         else:
             if not self.store.has("networks", key, ".keras"):
