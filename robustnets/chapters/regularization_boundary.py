@@ -239,7 +239,11 @@ def _farther(r: Results) -> bool:
 
 def nearest(r: Results) -> str:
     """What the truest distances say, as a part of a sentence."""
-    near = {pair: median(r.distances(pair, CARLINI)).estimate for pair in (NONE, CHOSEN)}
+    near = {
+        pair: f"{found:.2f}" if np.isfinite(found) else "unknown (the search fails on half)"
+        for pair in (NONE, CHOSEN)
+        for found in [median(r.distances(pair, CARLINI)).estimate]
+    }
     difference, p = paired_median(*(r.distances(pair, CARLINI) for pair in (CHOSEN, NONE)))
     if p >= ALPHA:
         verdict = "paired, no difference is shown"
@@ -248,7 +252,7 @@ def nearest(r: Results) -> str:
         verdict = f"paired, it is {side}"
     return (
         "the median distance to the nearest adversarial example (Carlini-Wagner) is "
-        f"{near[NONE]:.2f} without and {near[CHOSEN]:.2f} with the penalty; {verdict}"
+        f"{near[NONE]} without and {near[CHOSEN]} with the penalty; {verdict}"
     )
 
 
@@ -275,9 +279,11 @@ def _gradient_text(r: Results) -> str:
     )
     return (
         "**Is any gradient hidden?** Cross entropy as most libraries compute it loses the share "
-        "of the true class in float32 once the network is sure to seven digits. Exactly "
-        f"zero at every pixel is the gradient of {100 * zero[NONE]:.2f} % of the images without "
-        f"and {100 * zero[CHOSEN]:.2f} % with the penalty. The error under FGSM at eps "
+        "of the true class in float32 once the network is sure to seven digits. A "
+        f"step by it leaves {100 * zero[NONE]:.2f} % of the images where they are without and "
+        f"{100 * zero[CHOSEN]:.2f} % with the penalty, be it that the gradient is exactly zero "
+        "at every pixel or that the step lowers the loss, so no more gradients than that are "
+        "zero. The error under FGSM at eps "
         f"{WEAK:g} is {'; '.join(lines)}: a difference of {points(gains[FREE], 1)} points "
         f"or of {points(gains[ROUNDED], 1)}, by how the gradient is computed. {kept_back}."
     )

@@ -177,7 +177,7 @@ def demo(tmp_path_factory):
         grid=40,
         nearest=40,
         carlini=10,
-        carlini_steps=10,
+        carlini_steps=60,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(regularization.SCALES, "demo", small)
