@@ -50,7 +50,7 @@ def sections(r: Results) -> tuple[Section, ...]:
         Section("Reported and reproduced", _reproduced(r, lacok)),
         Section("Examples made for another network", _lent(r, lacok)),
         Section("What the networks see", _digits(r)),
-        Section("Nine penalties", _grid(r)),
+        Section("The grid of penalties", _grid(r)),
         Section("The boundary, or only the gradient?", boundary(r)),
         Section("Refusing what the network is unsure of", confidence(r)),
     )
@@ -298,8 +298,8 @@ def _grid(r: Results) -> tuple[Block, ...]:
     bounds: dict[str, Any] = {"low": 0.0, "high": 1.0, "percent": True}
     figure = Figure(
         "grid",
-        "The nine networks: error in percent, and the median L2 distance that DeepFool finds "
-        "(zero counts for images that are wrong from the start). The frame marks the pair that "
+        f"The {len(r.grid)} penalised networks: error in percent, and the median L2 distance that "
+        "DeepFool finds (zero counts for images that are wrong from the start). The frame marks the pair that "
         "the report prints.",
         "Six heat maps over the L1 and the L2 penalty.",
         heat_figure(
@@ -379,7 +379,7 @@ def _grid_text(r: Results, few: int) -> str:
         all_l1 = {p[0] for p in broken} == {strongest} and len(broken) == len(
             [p for p in r.grid if p[0] == strongest]
         )
-        who = f"those with L1 = {strongest:g}" if all_l1 else f"{len(broken)} of the nine"
+        who = f"those with L1 = {strongest:g}" if all_l1 else f"{len(broken)} of the {len(r.grid)}"
         said += (
             f"Here {who} hardly learn: their error without any attack is {low:.0f} to "
             f"{high:.0f} %. "
