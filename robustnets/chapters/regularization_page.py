@@ -299,8 +299,8 @@ def _grid(r: Results) -> tuple[Block, ...]:
     figure = Figure(
         "grid",
         f"The {len(r.grid)} penalised networks: error in percent, and the median L2 distance that "
-        "DeepFool finds (zero counts for images that are wrong from the start). The frame marks the pair that "
-        "the report prints.",
+        "DeepFool finds (zero counts for images that are wrong from the start). The frame "
+        "marks the pair that the report prints.",
         "Six heat maps over the L1 and the L2 penalty.",
         heat_figure(
             [
