@@ -1,7 +1,7 @@
 """Carry Cells out: everything once, in parallel, and nothing finished is done again.
 
-Work goes in four rounds, each needing only the ones before: filters, undefended
-trajectories, defended networks that train, measurements.
+Work goes in five rounds, each needing only the ones before: filters, undefended
+trajectories, teachers of defended networks, defended networks that train, measurements.
 """
 
 import contextlib
@@ -154,7 +154,13 @@ def _rounds(missing: Sequence[Planned]):
     # stops of one trajectory are trained together: name the trajectory by its first rule
     trajectories = dict.fromkeys(replace(n, rule=n.training.rules[0]) for n in bases)
     yield [Task(describe(n), n.dataset, networks=(n,)) for n in trajectories]
-    yield [Task(describe(n), n.dataset, networks=(n,)) for n in defended if n.defense.trains]
+    teachers = dict.fromkeys(teacher for n in defended if (teacher := _teacher(n)) is not None)
+    yield [Task(describe(n), n.dataset, networks=(n,)) for n in teachers]
+    yield [
+        Task(describe(n), n.dataset, networks=(n,))
+        for n in defended
+        if n.defense.trains and n not in teachers
+    ]
     by_seed: dict[tuple[DatasetRef, int], list[Planned]] = {}
     for p in missing:
         by_seed.setdefault((p.cell.network.dataset, p.cell.network.seed), []).append(p)
@@ -164,8 +170,18 @@ def _rounds(missing: Sequence[Planned]):
     ]
 
 
+def _teacher(network: Network) -> Network | None:
+    """The network that a defended one learns from, if that is defended, too."""
+    from robustnets.defenses import Taught
+
+    if not isinstance(network.defense, Taught) or network.defense.teacher is None:
+        return None
+    return replace(network, defense=network.defense.teacher)
+
+
 def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     """Carry one task out in this process; `spread` calls it."""
+    from robustnets.experiments.kept import Kept
     from robustnets.experiments.networks import Workshop
 
     task, settings = item
@@ -183,6 +199,7 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     dataset = load_dataset(task.dataset, settings.data_dir)
     board = Path(settings.tensorboard) if settings.tensorboard else None
     workshop = Workshop(dataset, Store(settings.store), report, board)
+    kept = Kept()
     show((task.label, 0, 1, ""))
     for spec, seed in task.filters:
         workshop.fitted_filter(spec, seed)
@@ -190,7 +207,7 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
         workshop.network(network)
     for i, planned in enumerate(task.cells):
         show((task.label, i, len(task.cells) + 1, ""))
-        _measure(planned, workshop)
+        _measure(planned, workshop, kept)
     show((task.label, 1, 1, "done"))
 
 
@@ -218,7 +235,7 @@ def targets(cell: Cell, label: np.ndarray, classes: int) -> np.ndarray | None:
     return np.full(len(label), int(cell.target), np.int64)
 
 
-def _measure(planned: Planned, workshop) -> None:
+def _measure(planned: Planned, workshop, kept) -> None:
     from robustnets import backend, engines
     from robustnets.evaluation import measure
     from robustnets.experiments.networks import apply_layer
@@ -229,18 +246,24 @@ def _measure(planned: Planned, workshop) -> None:
     target = source = trained.classifier
     if cell.knowledge == "gray-box":
         source = workshop.network(replace(cell.network, defense=None)).classifier
+    if cell.view is not None:
+        source = cell.view.of(source)
 
     adversarial: Any = ()
     aims = targets(cell, test.y, len(workshop.dataset.class_names))
     if cell.attack is not None:
-        adversarial = engines.sweep(
-            cell.attack,
-            source,
-            test.x,
-            test.y if aims is None else aims,
-            cell.epsilons,
-            engine=cell.engine,
-            seed=cell.network.seed,
+        adversarial = kept.get(
+            cell,
+            test.x.nbytes * len(cell.epsilons),
+            lambda: engines.sweep(
+                cell.attack,
+                source,
+                test.x,
+                test.y if aims is None else aims,
+                cell.epsilons,
+                engine=cell.engine,
+                seed=cell.network.seed,
+            ),
         )
     record = measure(
         to_dict(cell),
