@@ -12,6 +12,8 @@ from robustnets.chapters import CHAPTERS
 
 HEAVY = ("keras", "tensorflow", "jax", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "art")
 
+THERE = ", ".join(CHAPTERS)
+
 
 def invoke(*arguments, **options):
     return CliRunner().invoke(cli.app, list(map(str, arguments)), **options)
@@ -77,12 +79,12 @@ def test_list():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "stoping"], "no chapter 'stoping'; there are stopping, filters; did you mean 's"),
-        (["run", "stopping", "filtres"], "no chapter 'filtres'; there are stopping, filters; did"),
+        (["run", "stoping"], f"no chapter 'stoping'; there are {THERE}; did you mean 's"),
+        (["run", "stopping", "filtres"], f"no chapter 'filtres'; there are {THERE}; did"),
         (["run", "xyz"], "no chapter 'xyz'; there are stopping, filters"),
         (["run", "stopping", "--scale", "ful"], "no scale 'ful'; there are demo, quick, full; did"),
         (["run", "filters", "--engine", "nativ"], "no engine 'nativ'; there are native, art, cle"),
-        (["report", "filter"], "no chapter 'filter'; there are stopping, filters; did you mean 'f"),
+        (["report", "filter"], f"no chapter 'filter'; there are {THERE}; did you mean 'f"),
         (["data", "mnits"], "no data set 'mnits'; there are mnist, cifar10, digits, tiny_imag"),
         (["data", "none.npz"], "there is no file none.npz"),
         (["run", "stopping", "--shard", "9/8"], "a shard is one of 1/8 to 8/8, got 9/8"),
