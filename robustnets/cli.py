@@ -194,9 +194,10 @@ def _run_chapter(
     from robustnets.chapters import chapter
     from robustnets.experiments import runner
     from robustnets.experiments.live import Live
-    from robustnets.experiments.publish import publish
+    from robustnets.experiments.publish import nothing, publish
 
-    cells = chapter(slug).cells(scale, dataset, seeds, engine)
+    module = chapter(slug)
+    cells = module.cells(scale, dataset, seeds, engine)
     if part is not None:
         cells = part.take(cells)
     planned = runner.plan(cells, settings)
@@ -224,7 +225,7 @@ def _run_chapter(
         "scale": scale,
         "jobs": jobs,
     }
-    publish(records, facts, folder / slug)
+    publish(records, facts, folder / slug, getattr(module, "kept", nothing))
 
 
 @app.command()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from robustnets.chapters import common
 from robustnets.chapters.evasion_results import EPS, LOW, Arena, distance, right_after
 from robustnets.core.record import Record
-from robustnets.report.cells import Fixed, Points, PValue, Word
+from robustnets.report.cells import Fixed, Percent, Points, PValue, Word
 from robustnets.report.reported import Reported
 from robustnets.report.table import Table
 from robustnets.stats.intervals import Interval
@@ -26,6 +26,7 @@ PAIRS = (
     SMALL,
 )
 ALPHA = 0.05
+SPLIT = 10_000  # test images of MNIST and of CIFAR-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +354,57 @@ def on_the_reports_own(reported: Sequence[Reported], found: Sequence[Difference]
         else:
             text += "If the report's were as many, its conclusion would stand. "
     return text.strip()
+
+
+def own_table(reported: Sequence[Reported], found: Sequence[Difference]) -> Table:
+    """The report's own intervals: what McNemar's test could say of the same images.
+
+    The middle of an interval times the number of images is by how many images the accuracies
+    are apart. How many images change sides, on which the test depends, is not printed.
+    """
+    rows = []
+    ours = {(d.dataset, d.first, d.second): d for d in found}
+    for row in reported:
+        if row.table != "3.2.1" or row.metric != "ci95_low":
+            continue
+        dataset, pair = row.condition.split(" / ")
+        first, second = pair.split(" - ")
+        bounds = printed(reported, dataset, first, second)
+        if bounds is None:
+            continue
+        net = round(sum(bounds) / 2 * SPLIT)
+        limit = most_discordant(abs(net), SPLIT)
+        d = ours.get((dataset, first, second))
+        share = None
+        if d is not None:
+            share = (d.paired.only_first + d.paired.only_second) / d.paired.difference.n
+        rows.append(
+            (
+                f"{dataset}, {first} − {second}",
+                Points(bounds),
+                "cannot reject" if bounds[0] <= 0 <= bounds[1] else "rejected",
+                net,
+                limit,
+                None if limit is None else Percent(limit / SPLIT, 1),
+                Percent(share, 1),
+            )
+        )
+    return Table(
+        (
+            "pair",
+            "reported",
+            "its conclusion",
+            "images apart",
+            "told apart up to",
+            "the same, percent",
+            "ours, percent",
+        ),
+        tuple(rows),
+        f"The report's intervals on {SPLIT:,} test images: by how many images the two accuracies "
+        "are apart, and on how many images at most the outcomes may differ for an exact McNemar "
+        f"test, not adjusted, to reject at {ALPHA:g}. The last column is the share on which they "
+        "differ between our own two attacks.",
+    )
 
 
 def sizes(reported: Sequence[Reported]) -> str:

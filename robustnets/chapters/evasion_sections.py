@@ -248,6 +248,7 @@ def real(differences, report):
         ),
         TableBlock(comparisons.table(differences), "differences"),
         Text(comparisons.on_the_reports_own(report, differences) + "\n\n" + sizes),
+        TableBlock(comparisons.own_table(report, differences), "reported-pairs"),
         Text(
             "The last two pairs of each data set are not in the report. HSJ has no limit on its "
             f"distance and I-FGSM has {EPS:g}: “HSJ indeed performs better than I-FGSM” "

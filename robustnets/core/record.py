@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -146,15 +146,20 @@ class Record:
             sha.update(np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()[:16]
 
-    def slim(self) -> "Record":
+    def slim(self, keep: Collection[str] = ()) -> "Record":
         """The same Record without per-example confidences, distances and passes.
 
         The target stays, for without it nobody can tell what succeeded. A Record with
         probabilities stays whole: a page that asked for them counts on single examples.
+
+        Args:
+            keep: names of further `arrays` that stay.
         """
         if any(name.endswith("_log_probabilities") for name in self.arrays):
             return self
-        return replace(self, arrays={k: v for k, v in self.arrays.items() if k == "target"})
+        return replace(
+            self, arrays={k: v for k, v in self.arrays.items() if k == "target" or k in keep}
+        )
 
     def save(self, path: Path) -> Path:
         """Write one compressed `.npz`, atomically; classes are stored as uint8 or int16."""

@@ -81,7 +81,10 @@ def measure(
         pictured: how many of the first examples are kept as pictures.
         target: int (N,), the classes that the attack was to reach, or None.
         probabilities: keep those of all classes.
-        about: facts to keep with the Record.
+        about: facts to keep with the Record, which gets three more: "attack_seconds"; "means" of
+            what was measured; and "untouched", how many of the rightly classified examples came
+            back bit for bit as they were, at each radius. An attack by gradients leaves those
+            alone that have none.
     """
     logits = _logits(classifier, x)
     clean = logits.argmax(axis=1)
@@ -92,10 +95,12 @@ def measure(
         arrays["clean_log_probabilities"] = _log_probabilities(logits)
     rows: dict[str, list[np.ndarray]] = {}
     epsilons, predictions, pictures, seconds = [], [], [x[:pictured]], []
+    untouched: list[int] = []
     for eps, examples in adversarial:
         logits = _logits(classifier, examples.x)
         away = distances(x, examples.x)
         moved = {norm: away[norm] for norm in ("linf", "l2")}
+        untouched.append(int((moved["linf"][clean == y] == 0).sum()))
         if x.shape[-1] > 1:
             moved |= by_channel(x, examples.x)
         epsilons.append(eps)
@@ -127,7 +132,12 @@ def measure(
         arrays={**arrays, **measured},
         curves=curves or {},
         pictures={"adversarial": np.stack(pictures)} if pictured else {},
-        about={**(about or {}), "attack_seconds": sum(seconds), "means": means},
+        about={
+            **(about or {}),
+            "attack_seconds": sum(seconds),
+            "means": means,
+            "untouched": untouched,
+        },
     )
 
 

@@ -70,6 +70,9 @@ class Cell:
         target: what a targeted attack is to reach: one class for all, or "random", drawn for
             each example by the network's seed among the classes that are wrong.
         probabilities: the Record keeps those of every class, and all else about each example.
+        view: how the attack sees the network that it differentiates, one of
+            `robustnets.models.VIEWS`; None: its logits as they are. What is measured stays the
+            network itself.
 
     Raises:
         ValueError: naming the field.
@@ -84,6 +87,7 @@ class Cell:
     examples: int | None = None
     target: int | str | None = None
     probabilities: bool = False
+    view: Any = None
 
     def __post_init__(self) -> None:
         if self.knowledge not in KNOWLEDGE:
@@ -96,6 +100,8 @@ class Cell:
             raise ValueError(f"epsilons must increase, got {self.epsilons}")
         if self.knowledge == "gray-box" and self.network.defense is None:
             raise ValueError("gray-box needs a defense to be kept from the attack")
+        if self.view is not None:
+            self._check_view()
         if self.examples is not None and self.examples < 1:
             raise ValueError(f"examples must be >= 1, got {self.examples}")
         whole = isinstance(self.target, int) and not isinstance(self.target, bool)
@@ -107,6 +113,15 @@ class Cell:
             )
         if not isinstance(self.probabilities, bool):
             raise ValueError(f"probabilities must be a bool, got {self.probabilities!r}")
+
+    def _check_view(self) -> None:
+        from robustnets.models import VIEWS  # loads Keras, which Cells alone do not need
+
+        if self.attack is None:
+            raise ValueError("a view needs an attack that looks through it")
+        if not isinstance(self.view, VIEWS):
+            names = ", ".join(view.__name__ for view in VIEWS)
+            raise ValueError(f"view must be one of {names}, got {self.view!r}")
 
     def key(self, fingerprint: str, backend: str) -> str:
         """The digest under which the Record is stored."""
@@ -137,4 +152,5 @@ def describe_cell(cell: Cell) -> str:
     name = f"{type(cell.attack).__name__} {cell.attack.threat.norm}"
     if cell.target is not None:
         name += f" to class {cell.target}" if cell.target != "random" else " to random classes"
-    return f"{text}, {name} at {len(cell.epsilons)} radii, {cell.knowledge}, {cell.engine}"
+    seen = "" if cell.view is None else f" through {cell.view.label}"
+    return f"{text}, {name} at {len(cell.epsilons)} radii{seen}, {cell.knowledge}, {cell.engine}"

@@ -1,7 +1,7 @@
 """Carry Cells out: everything once, in parallel, and nothing finished is done again.
 
-Work goes in four rounds, each needing only the ones before: filters, undefended
-trajectories, defended networks that train, measurements.
+Work goes in five rounds, each needing only the ones before: filters, undefended
+trajectories, teachers of defended networks, defended networks that train, measurements.
 """
 
 import contextlib
@@ -154,7 +154,13 @@ def _rounds(missing: Sequence[Planned]):
     # stops of one trajectory are trained together: name the trajectory by its first rule
     trajectories = dict.fromkeys(replace(n, rule=n.training.rules[0]) for n in bases)
     yield [Task(describe(n), n.dataset, networks=(n,)) for n in trajectories]
-    yield [Task(describe(n), n.dataset, networks=(n,)) for n in defended if n.defense.trains]
+    teachers = dict.fromkeys(teacher for n in defended if (teacher := _teacher(n)) is not None)
+    yield [Task(describe(n), n.dataset, networks=(n,)) for n in teachers]
+    yield [
+        Task(describe(n), n.dataset, networks=(n,))
+        for n in defended
+        if n.defense.trains and n not in teachers
+    ]
     by_seed: dict[tuple[DatasetRef, int], list[Planned]] = {}
     for p in missing:
         by_seed.setdefault((p.cell.network.dataset, p.cell.network.seed), []).append(p)
@@ -162,6 +168,15 @@ def _rounds(missing: Sequence[Planned]):
         Task(f"measure {len(group)} Cells, seed {seed}", dataset, cells=tuple(group))
         for (dataset, seed), group in by_seed.items()
     ]
+
+
+def _teacher(network: Network) -> Network | None:
+    """The network that a defended one learns from, if that is defended, too."""
+    from robustnets.defenses import Taught
+
+    if not isinstance(network.defense, Taught) or network.defense.teacher is None:
+        return None
+    return replace(network, defense=network.defense.teacher)
 
 
 def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
@@ -231,6 +246,8 @@ def _measure(planned: Planned, workshop, kept) -> None:
     target = source = trained.classifier
     if cell.knowledge == "gray-box":
         source = workshop.network(replace(cell.network, defense=None)).classifier
+    if cell.view is not None:
+        source = cell.view.of(source)
 
     adversarial: Any = ()
     aims = targets(cell, test.y, len(workshop.dataset.class_names))

@@ -6,8 +6,9 @@ from robustnets.layers.linear_filter import LinearFilter
 from robustnets.layers.prepend import prepend
 from robustnets.layers.spatial_smoothing import SpatialSmoothing
 from robustnets.layers.substitute import with_gradient_of
+from robustnets.layers.temperature_softmax import TemperatureSoftmax
 
-LAYERS = (LinearFilter, SpatialSmoothing)
+LAYERS = (LinearFilter, SpatialSmoothing, TemperatureSoftmax)
 
 __all__ = [
     "LAYERS",
@@ -15,6 +16,7 @@ __all__ = [
     "FittedFilter",
     "LinearFilter",
     "SpatialSmoothing",
+    "TemperatureSoftmax",
     "fit_filter",
     "fold",
     "prepend",

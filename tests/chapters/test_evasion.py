@@ -194,6 +194,19 @@ def test_the_reports_own_difference():
     assert comparisons.most_discordant(6, 6) == 6
 
 
+def test_the_reports_own_pairs():
+    table = comparisons.own_table(results.reported_rows(), [])
+    apart = {row[0]: row[3] for row in table.rows}
+    # whole numbers recovered from the bounds, as tests/stats has them: 1230 - 829 and so on
+    assert apart == {
+        "MNIST, FGSM − I-FGSM": 109,
+        "CIFAR-10, FGSM − I-FGSM": 401,
+        "CIFAR-10, DeepFool − D-DeepFool": 20,
+        "CIFAR-10, I-FGSM − HSJ": 788,
+    }
+    assert [row[2] for row in table.rows].count("cannot reject") == 2
+
+
 def test_reported_intervals():
     rows = results.reported_rows()
     low, high = comparisons.printed(rows, "MNIST", "FGSM", "I-FGSM")
