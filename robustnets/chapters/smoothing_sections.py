@@ -331,12 +331,12 @@ def attacked(r: Results):
     )  # fmt: skip
     last = []
     for name in r.names:
-        for smoothing in (None, MEAN, MEDIAN):
-            rest, n = worst(r, name, smoothing, radius(name))
-            hsj = r.of(name, "HopSkipJump", smoothing, "black-box")
+        for front in (None, MEAN, MEDIAN):
+            rest, n = worst(r, name, front, radius(name))
+            hsj = r.of(name, "HopSkipJump", front, "black-box")
             moved = float(np.median(hsj[0].arrays["linf"][-1]))
             last.append(
-                (title(name), _said(smoothing), _eps(name), n, Percent(rest, 1), Fixed(moved, 3))
+                (title(name), _said(front), _eps(name), n, Percent(rest, 1), Fixed(moved, 3))
             )
     worst_table = Table(
         ("data", "smoothing", "linf radius", "n", "worst of all attackers", "HSJ, median linf"),
