@@ -178,7 +178,7 @@ def demo(tmp_path_factory):
 
 
 def test_page(demo):
-    r, run, text, folder = demo
+    _, run, text, folder = demo
     assert run["scale"] == "demo"
     assert "smaller scale than CSDS440" in text
     assert not re.search(r"\bnan\b|\binf\b", text, re.IGNORECASE)
