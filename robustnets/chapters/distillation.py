@@ -171,7 +171,8 @@ def _slow(part: Part, bare: Any, student: Any, engine: str) -> list[Any]:
 
     linf = ThreatModel("linf", EPSILONS[0])
     pgd, square = PGD(linf, steps=20), Square(linf, budget=500)
-    near = CarliniWagner(ThreatModel("l2", L2_RADII[-1]), steps=100, rounds=6)
+    # few steps need to be long ones, or saturated pixels do not leave the edge of the box
+    near = CarliniWagner(ThreatModel("l2", L2_RADII[-1]), steps=100, rounds=5, rate=0.1, first=0.1)
     top = part.temperatures[-1]
     out = []
     for network, views in (
@@ -189,9 +190,11 @@ def _slow(part: Part, bare: Any, student: Any, engine: str) -> list[Any]:
             out.append(
                 Cell(network, pgd, EPSILONS, engine, knowledge, examples=part.slow, view=view)
             )
-        # the margin of the logits does not fade, whatever their scale
-        knowledge = "white-box" if network == bare else "adaptive"
-        out.append(Cell(network, near, L2_RADII, engine, knowledge, examples=part.nearest))
+        # the margin does not fade, whatever the scale; divided, its weight means the same
+        knowledge, view = views[-1]
+        out.append(
+            Cell(network, near, L2_RADII, engine, knowledge, examples=part.nearest, view=view)
+        )
         out.append(Cell(network, square, EPSILONS, engine, "black-box", examples=part.slow))
     return out
 

@@ -109,13 +109,14 @@ def _made(r: Results, dataset: str) -> str:
     steps = f"{optimizer['type']}, learning rate {optimizer['learning_rate']:g}"
     if "momentum" in optimizer:
         steps += f", momentum {optimizer['momentum']:g}"
+    ts = r.temperatures(dataset)
     used = "all" if ref["n_train"] is None else f"the first {ref['n_train']:,}"
     return (
         f"- **{name(dataset)}**: `{network['model']}`, {used} training images of which the last "
         f"{training['validation']:.1%} are held out, {training['rules'][0]['epochs']} epochs in "
         f"batches of {training['batch_size']} with {steps}; "
         f"{len(records[0].label):,} test images, {count(len(records), 'training seed')}; "
-        f"temperatures {listed([f'{t:g}' for t in r.temperatures(dataset)])}."
+        f"{'temperature' if len(ts) == 1 else 'temperatures'} {listed([f'{t:g}' for t in ts])}."
     )
 
 
@@ -249,7 +250,7 @@ def _compared(r: Results, verdicts: Mapping[str, Sequence[str]]) -> str:
         )
         if nearest == "logits / T":
             text += (
-                f" Our numbers fit a softmax that was left at temperature {r.top(d):g} while it "
+                f" At this radius our numbers fit a softmax that was left at temperature {r.top(d):g} while it "
                 "was attacked, which has the gradients of the logits divided by T. The report "
                 "says that the temperature is lowered to 1 for testing; nothing in it tells "
                 "whether the classifier that its attack was given had that temperature."
@@ -354,11 +355,24 @@ def treatments(r: Results):
             "Here none of the treatments differs from using all soft labels by more than chance, "
             "which agrees with the report's own reading of its numbers."
         )
+    weak = [f"{name(d)} on {share:.0%}" for d in r.datasets if (share := _wrong(r, d)) > 0.25]
+    if weak:
+        text += (
+            f" At this scale the teachers are far from trained: wrong on {listed(weak)} of their "
+            "training images, where the report speaks of one in five for CIFAR-10. What a "
+            "treatment does there is what it does to a poor teacher."
+        )
     return (
         Text(text),
         TableBlock(table, "treatments"),
         TableBlock(differences, "treatments-paired"),
     )
+
+
+def _wrong(r: Results, dataset: str) -> float:
+    """Share of the training images that the first teacher of the report's T misclassifies."""
+    told = r.student(dataset, "softmax")[0].about["teacher"]
+    return told["misclassified"] / told["examples"]
 
 
 # facts

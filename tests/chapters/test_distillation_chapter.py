@@ -162,8 +162,8 @@ def demo(tmp_path_factory):
     """Records and the text of the page of a run that takes seconds."""
     folder, store = (tmp_path_factory.mktemp(name) for name in ("pages", "store"))
     (part,) = distillation.SCALES["demo"].parts
-    # temperature 20 and a small radius of examples; the slow attacks have tests of their own
-    small = replace(part, n_train=600, n_test=80, epochs=25, temperatures=(20.0,), slow=0)
+    # the slow attacks have tests of their own
+    small = replace(part, n_train=600, n_test=80, epochs=60, temperatures=(8.0,), slow=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(distillation.SCALES, "demo", distillation.Scale((small,), 1, 1))
         patch.setattr("robustnets.training.fit.has_convolutions", lambda model: True)
