@@ -1,5 +1,6 @@
 """What the distillation chapter says of gradients, temperatures and counter-attacks."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,7 @@ def temperatures(r: Results):
     panels = []
     for title, measure in (
         ("zero gradients", untouched),
-        (f"robust accuracy, eps {EPS:g}", lambda group: _first(group, EPS, n)),
+        (f"robust accuracy, eps {EPS:g}", functools.partial(_first, eps=EPS, n=n)),
     ):
         series = []
         for network, style in (("distilled", "-"), ("teacher", "--")):
@@ -74,7 +75,9 @@ def temperatures(r: Results):
                     continue
                 points = [(1.0, r.undefended(d, "logits" if view == "logits / T" else view))]
                 points += [
-                    (t, g[view]) for n, t, g in _swept(r, d) if n == network and t != 1 and g[view]
+                    (t, g[view])
+                    for own, t, g in _swept(r, d)
+                    if own == network and t != 1 and g[view]
                 ]
                 intervals = [measure(group) for _, group in points]
                 series.append(

@@ -250,8 +250,8 @@ def _compared(r: Results, verdicts: Mapping[str, Sequence[str]]) -> str:
         )
         if nearest == "logits / T":
             text += (
-                f" At this radius our numbers fit a softmax that was left at temperature {r.top(d):g} while it "
-                "was attacked, which has the gradients of the logits divided by T. The report "
+                " At this radius our numbers fit a softmax that was left at temperature "
+                f"{r.top(d):g} while it was attacked, which has the gradients of the logits divided by T. The report "
                 "says that the temperature is lowered to 1 for testing; nothing in it tells "
                 "whether the classifier that its attack was given had that temperature."
             )
@@ -262,7 +262,7 @@ def _dots(r: Results) -> Figure:
     rows = []
     for row in reported.load("csds440", "distillation"):
         dataset, labels, attack, network = _ours(r, row)
-        if not dataset or labels != "all soft labels" or attack == "clean":
+        if dataset != r.main or labels != "all soft labels" or attack == "clean":
             continue
         eps = float(attack.removeprefix("eps="))
         for view in VIEWS:
@@ -271,7 +271,7 @@ def _dots(r: Results) -> Figure:
                 continue
             rows.append(
                 Dots(
-                    f"{name(dataset)}, {attack.replace('=', ' ')}, {network}, {view}",
+                    f"{attack.replace('=', ' ')}, {network}, {view}",
                     robust(group, eps),
                     tuple(x.robust[x.at(eps)].mean() for x in group) if len(group) > 1 else (),
                     row.natural,
@@ -280,8 +280,8 @@ def _dots(r: Results) -> Figure:
             )
     return Figure(
         "reported",
-        "Accuracy under the fast gradient method, all soft labels: ours by what the attack "
-        "differentiates, with 95 % intervals, and what CSDS440 reports.",
+        f"{name(r.main)}: accuracy under the fast gradient method, all soft labels: ours by what "
+        "the attack differentiates, with 95 % intervals, and what CSDS440 reports.",
         "Dot plot of robust accuracy for the distilled and the undefended network at two radii.",
         bar_or_dot_figure(rows, "robust accuracy", percent=True),
     )
