@@ -251,7 +251,8 @@ def _compared(r: Results, verdicts: Mapping[str, Sequence[str]]) -> str:
         if nearest == "logits / T":
             text += (
                 " At this radius our numbers fit a softmax that was left at temperature "
-                f"{r.top(d):g} while it was attacked, which has the gradients of the logits divided by T. The report "
+                f"{r.top(d):g} while it was attacked, which has the gradients of the logits "
+                "divided by T. The report "
                 "says that the temperature is lowered to 1 for testing; nothing in it tells "
                 "whether the classifier that its attack was given had that temperature."
             )
