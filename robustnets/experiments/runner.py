@@ -18,6 +18,7 @@ import numpy as np
 from robustnets import __version__
 from robustnets.core.dataset import Dataset
 from robustnets.core.record import Record
+from robustnets.core.seeds import derive
 from robustnets.core.spec import to_dict
 from robustnets.core.store import Store
 from robustnets.experiments.cell import Cell, DatasetRef, Network, describe, describe_cell
@@ -180,6 +181,7 @@ def _teacher(network: Network) -> Network | None:
 
 def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     """Carry one task out in this process; `spread` calls it."""
+    from robustnets.experiments.kept import Kept
     from robustnets.experiments.networks import Workshop
 
     task, settings = item
@@ -197,6 +199,7 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     dataset = load_dataset(task.dataset, settings.data_dir)
     board = Path(settings.tensorboard) if settings.tensorboard else None
     workshop = Workshop(dataset, Store(settings.store), report, board)
+    kept = Kept()
     show((task.label, 0, 1, ""))
     for spec, seed in task.filters:
         workshop.fitted_filter(spec, seed)
@@ -204,11 +207,35 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
         workshop.network(network)
     for i, planned in enumerate(task.cells):
         show((task.label, i, len(task.cells) + 1, ""))
-        _measure(planned, workshop)
+        _measure(planned, workshop, kept)
     show((task.label, 1, 1, "done"))
 
 
-def _measure(planned: Planned, workshop) -> None:
+def targets(cell: Cell, label: np.ndarray, classes: int) -> np.ndarray | None:
+    """The classes that a Cell's attack is to reach, or None where it has no target.
+
+    Args:
+        cell: with its target.
+        label: int (N,), true labels. Example i gets the same target whatever follows it.
+        classes: how many there are.
+
+    Returns:
+        int64 (N,); drawn ones are wrong for their example, a class for all may be its own.
+
+    Raises:
+        ValueError: for a class that is not among them.
+    """
+    if cell.target is None:
+        return None
+    if cell.target == "random":
+        draw = np.random.default_rng(derive(cell.network.seed, "target"))
+        return (label + draw.integers(1, classes, len(label))) % classes
+    if int(cell.target) >= classes:
+        raise ValueError(f"target must be one of {classes} classes, got {cell.target}")
+    return np.full(len(label), int(cell.target), np.int64)
+
+
+def _measure(planned: Planned, workshop, kept) -> None:
     from robustnets import backend, engines
     from robustnets.evaluation import measure
     from robustnets.experiments.networks import apply_layer
@@ -223,15 +250,20 @@ def _measure(planned: Planned, workshop) -> None:
         source = cell.view.of(source)
 
     adversarial: Any = ()
+    aims = targets(cell, test.y, len(workshop.dataset.class_names))
     if cell.attack is not None:
-        adversarial = engines.sweep(
-            cell.attack,
-            source,
-            test.x,
-            test.y,
-            cell.epsilons,
-            engine=cell.engine,
-            seed=cell.network.seed,
+        adversarial = kept.get(
+            cell,
+            test.x.nbytes * len(cell.epsilons),
+            lambda: engines.sweep(
+                cell.attack,
+                source,
+                test.x,
+                test.y if aims is None else aims,
+                cell.epsilons,
+                engine=cell.engine,
+                seed=cell.network.seed,
+            ),
         )
     record = measure(
         to_dict(cell),
@@ -241,6 +273,8 @@ def _measure(planned: Planned, workshop) -> None:
         adversarial,
         curves=trained.curves,
         pictured=cell.pictured,
+        target=aims,
+        probabilities=cell.probabilities,
         about={
             **trained.about,
             "robustnets": __version__,

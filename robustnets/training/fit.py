@@ -21,7 +21,7 @@ from robustnets.core.dataset import Split
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
 from robustnets.layers.temperature_softmax import check_temperature
-from robustnets.models.classifier import has_convolutions
+from robustnets.models.classifier import draws_in_training, has_convolutions
 from robustnets.training import checkpoint
 from robustnets.training.adversarial import AdversarialTraining
 from robustnets.training.spec import (
@@ -136,9 +136,8 @@ def fit(
     optimizer.build(model.trainable_variables)
     perturb = None if adversary is None else adversary.perturb(model)
     _penalise(model, training)
-    run_epoch = backend.epoch_function(
-        model, optimizer, loss_of, not has_convolutions(model), perturb
-    )
+    xla = not (has_convolutions(model) or draws_in_training(model))
+    run_epoch = backend.epoch_function(model, optimizer, loss_of, xla, perturb)
     evaluate = _evaluation(model, validation)
     x, y = map(keras.ops.convert_to_tensor, (train.x, goal))
 

@@ -10,6 +10,7 @@ from robustnets.layers import (
     LAYERS,
     FilterSpec,
     LinearFilter,
+    SpatialSmoothing,
     TemperatureSoftmax,
     fit_filter,
     prepend,
@@ -22,6 +23,7 @@ FITTED = fit_filter(FilterSpec("pca", 6), X, seed=0)
 # layer class: a fitted or built layer, made anew
 EXAMPLES = {
     LinearFilter: lambda: LinearFilter.of(FITTED),
+    SpatialSmoothing: lambda: SpatialSmoothing("median", 3, "mirror"),
     TemperatureSoftmax: lambda: TemperatureSoftmax(10.0, name="softmax_at_10"),
 }
 # layers on logits stand behind a network; all others take images and stand before it
