@@ -331,6 +331,13 @@ def verdict(r: Results) -> str:
     return (
         "\n".join(lines) + f"\n\n{end} What distillation hides is the direction of the gradient "
         "from whoever reads it off a saturated softmax. It hides it neither from one who "
-        "rescales the logits, nor from a margin of logits, nor from queries, which use no "
-        "gradient at all."
+        f"rescales the logits{_nor(r, d)}."
     )
+
+
+def _nor(r: Results, d: str) -> str:
+    """The other ways past a saturated softmax that were tried."""
+    tried = {row.attack for row in _attacks(r, d)}
+    margin = ", nor from a margin of logits" if "Carlini-Wagner" in tried else ""
+    queries = ", nor from queries, which use no gradient at all" if "Square" in tried else ""
+    return margin + queries
