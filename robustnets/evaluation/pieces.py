@@ -7,11 +7,12 @@ stand, never on how many processes there are: the same pieces, with the same bat
 the same bytes.
 """
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -48,11 +49,31 @@ class Piece:
     until: float | None = None
 
 
+ROLES = ("victim", "without", "substitute", "surrogate")
+
 Found = dict[str, Any]
 Show = Callable[[int, int], None]
 # (pieces, show) -> (place of a piece, what was found or None where time was up), in any order;
 # show is called with (place, examples done)
 Carry = Callable[[Sequence[Piece], Show], Iterator[tuple[int, Found | None]]]
+
+
+class Carrier(Protocol):
+    """Carries pieces out in other processes, which come by the models on their own.
+
+    Attributes:
+        processes: how many work side by side.
+    """
+
+    processes: int
+
+    def __call__(self, role: str, source: Classifier) -> Carry:
+        """How attacks crafted on a model are carried out.
+
+        Args:
+            role: what the model is in the evaluation, one of `ROLES`.
+            source: the model, as this process has it.
+        """
 
 
 def cut(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
@@ -118,6 +139,6 @@ def one_by_one(source: Classifier) -> Carry:
 
     def carry(pieces: Sequence[Piece], show: Show) -> Iterator[tuple[int, Found | None]]:
         for place, piece in enumerate(pieces):
-            yield place, carry_out(piece, source, lambda done, at=place: show(at, done))
+            yield place, carry_out(piece, source, functools.partial(show, place))
 
     return carry

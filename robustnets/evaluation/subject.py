@@ -123,7 +123,7 @@ def subject_of(
     x, y = x[:EXAMPLES], y[:EXAMPLES]
     if isinstance(defense, keras.layers.Layer):
         layer, bare = defense, classifier
-        classifier = Classifier(prepend(bare.model, layer))
+        classifier = defended(bare, layer)
         declared = declared_by(layer, bare)
         gradient = _zero_share(_layer_gradient(layer), x, y)
         function: Callable = layer
@@ -165,6 +165,21 @@ def subject_of(
         classifier, declared.without, stochastic, differentiable, substitute,
         declared.adaptive_loss, traits, name,
     )  # fmt: skip
+
+
+def defended(bare: Classifier, layer: keras.layers.Layer) -> Classifier:
+    """The model with a layer in front.
+
+    Raises:
+        ValueError: for a layer that does not fit.
+    """
+    return Classifier(prepend(bare.model, layer))
+
+
+def substitute_of(bare: Classifier, layer: keras.layers.Layer) -> Classifier:
+    """What gradients of the defended model are taken of where the layer's own lead nowhere."""
+    declared = declared_by(layer, bare).substitute
+    return _identity(bare, layer) if declared is None else declared
 
 
 def declared_by(layer: keras.layers.Layer, bare: Classifier) -> Declared:

@@ -4,6 +4,7 @@ Source: Croce & Hein 2020, arXiv:2003.01690, sec. 5 (AutoAttack); the worst case
 that of Carlini et al. 2019, arXiv:1902.06705, sec. 4.
 """
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from robustnets.core.store import write_atomically
 from robustnets.engines import memory
 from robustnets.engines.checks import check_examples
 from robustnets.evaluation.outcome import ROBUST, WRONG, Part, Standing, WorstCase
-from robustnets.evaluation.pieces import Carry, Piece, cut, one_by_one
+from robustnets.evaluation.pieces import Carry, Found, Piece, cut, one_by_one
 from robustnets.models.classifier import Classifier
 
 __all__ = ["ROBUST", "WRONG", "Part", "Standing", "WorstCase", "worst_case"]
@@ -183,8 +184,9 @@ class _Run:
         tell()
         for rows, path in read:
             with np.load(path) as file:
-                found = dict(file)
-            yield rows, self._noted(number, rows, found)
+                kept = dict(file)
+            self._note(number, rows, kept)
+            yield rows, kept
         for place, found in self.carry(pieces, tell):
             if found is None:
                 self.late = True
@@ -196,18 +198,21 @@ class _Run:
             if self.evaluations > 1 or self.source is not self.classifier:
                 found["success"] = self.wrong(found["x"], self.y[rows])
             if path is not None and not late:
-                write_atomically(path, lambda file, found=found: np.savez(file, **found))
-            self._noted(number, rows, found)
+                write_atomically(path, functools.partial(_save, found=found))
+            self._note(number, rows, found)
             tell(place, len(rows))
             yield rows, found
 
-    def _noted(self, number, rows, found):
+    def _note(self, number, rows, found):
         won = rows[found["success"]]
         self.x[won] = found["x"][found["success"]]
         self.broken_by[won] = number
         self.forward[rows] += found["forward"]
         self.backward[rows] += found["backward"]
-        return found
+
+
+def _save(path: Path, found: Found) -> None:
+    np.savez(path, **found)
 
 
 def _fingerprint(x: np.ndarray, y: np.ndarray) -> str:

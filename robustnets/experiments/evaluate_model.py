@@ -101,6 +101,7 @@ def evaluate_model(
     store: Any = None,
     command: Sequence[str] = (),
     progress: "Callable[[Moment], None] | None" = None,
+    spreader: "Spreader | None" = None,
 ) -> "Evaluation":
     """Load, evaluate, and keep the facts that a page needs.
 
@@ -111,6 +112,7 @@ def evaluate_model(
         store: where parts are kept.
         command: as it was typed, for the page.
         progress: as for `evaluate`.
+        spreader: carries attacks out in other processes; None: in this one.
 
     Raises:
         ValueError, FileNotFoundError: naming what is wrong and the remedy.

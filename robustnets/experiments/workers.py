@@ -163,6 +163,19 @@ def connected(workers: str | None, jobs: int = 1) -> Iterator[None]:
         yield
 
 
+def width(workers: str | None, jobs: int) -> int:
+    """How many pieces of work go side by side; call it within `connected`."""
+    if workers == "dask":
+        import distributed
+
+        return max(1, sum(distributed.Client.current().nthreads().values()))
+    if workers == "ray":
+        import ray
+
+        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+    return jobs
+
+
 def _connect_dask(jobs: int, stack: contextlib.ExitStack) -> None:
     import distributed
 
