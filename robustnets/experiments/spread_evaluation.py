@@ -131,9 +131,7 @@ class Spreader:
 
         same = weights_of(source)
 
-        def carry(
-            pieces: "Sequence[Piece]", show: "Show"
-        ) -> "Iterator[tuple[int, Found | None]]":
+        def carry(pieces: "Sequence[Piece]", show: "Show") -> "Iterator[tuple[int, Found | None]]":
             if len(pieces) < 2 and self.workers is None:
                 return one_by_one(source)(pieces, show)
             # a loss of one's own can be unpickled where the model's modules are imported

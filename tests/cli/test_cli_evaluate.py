@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from robustnets.cli import app
 from robustnets.evaluation import verdict
+from robustnets.evaluation.sanity import Check
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,41 @@ def test_below_the_bar_is_exit_code_1(files):
     done = evaluate(files, "-n", "30", "--fail-under", "0.99")
     assert done.exit_code == 1
     assert "is below 0.99" in said(done)
+
+
+def test_an_upper_bound_passes_no_bar(files, monkeypatch):
+    broken = Check("monotone", "FAIL", "it rises", "look again")
+    monkeypatch.setattr(verdict, "checks_of", lambda *args, **kwargs: (broken,))
+    done = evaluate(files, "-n", "30", "--fail-under", "0.01")
+    assert done.exit_code == 1, done.output
+    assert "upper bound only, so it does not show that 0.01 is reached" in said(done)
+    assert evaluate(files, "-n", "30").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [
+        pytest.param(("-j", "2"), marks=pytest.mark.xdist_group("spread")),
+        pytest.param(("--workers", "dask"), marks=pytest.mark.xdist_group("spread")),
+    ],
+)
+def test_in_other_processes_it_is_the_same(files, tmp_path, spread):
+    """Pieces of 32 examples and fewer: 90 of them fall into two for each attack."""
+    if "dask" in spread:
+        pytest.importorskip("distributed")
+    x, y = (np.concatenate([np.load(files / "examples.npz")[k]] * 2) for k in "xy")
+    np.savez(tmp_path / "twice.npz", x=x, y=y)
+    found = []
+    for more in ((), spread):
+        folder = tmp_path / f"out{len(found)}"
+        command = ["evaluate", str(files / "model.keras"), "--data", str(tmp_path / "twice.npz")]
+        command += ["--suite", "quick", "--eps", "0.1", "--store", str(tmp_path / str(folder.name))]
+        done = CliRunner().invoke(app, [*command, "--out", str(folder / "page"), *more])
+        assert done.exit_code == 0, done.output
+        found.append(np.load(folder / "page" / "records" / "white.npz"))
+    alone, together = found
+    for name in ("clean", "adversarial"):
+        np.testing.assert_array_equal(alone[name], together[name])
 
 
 def test_a_defense_by_name(files, monkeypatch):
