@@ -117,19 +117,22 @@ def subject_of(
         y: int (N,), their labels.
 
     Raises:
-        ValueError: for a defense that is neither, or does not fit the model.
+        ValueError: for a defense that is neither, or does not fit the model; on JAX for a model
+            that draws at random.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     x, y = x[:EXAMPLES], y[:EXAMPLES]
     if isinstance(defense, keras.layers.Layer):
         layer, bare = defense, classifier
         classifier = defended(bare, layer)
+        _refuse_frozen_draws(classifier, x)
         declared = declared_by(layer, bare)
         gradient = _zero_share(_layer_gradient(layer), x, y)
         function: Callable = layer
         moved = _generator_moves(layer, x)
     elif defense is None or isinstance(defense, Declared):
         layer, declared = None, defense or Declared()
+        _refuse_frozen_draws(classifier, x)
         gradient = _zero_share(_margin_gradient(classifier), x, y)
         function, moved = classifier.logits, False
     else:
@@ -232,14 +235,27 @@ def _disagreement(function: Callable, x: np.ndarray) -> float:
     return max(float(np.abs((other - first) / size).max()) for other in others)
 
 
+def _refuse_frozen_draws(classifier: Classifier, x: np.ndarray) -> None:
+    """Refuse a model that draws at random where compiling would freeze its draws."""
+    if backend.name() == "jax" and _generator_moves(classifier.model, x):
+        raise ValueError(
+            f"{classifier.model.name} draws at random when it predicts, and what is compiled on "
+            "JAX draws the same numbers in every pass, which would look like robustness: evaluate "
+            "it with KERAS_BACKEND=tensorflow"
+        )
+
+
 def _generator_moves(layer: keras.layers.Layer, x: np.ndarray) -> bool:
-    """Whether a forward pass at inference uses a random generator of the layer."""
+    """Whether a forward pass at inference uses a random generator of the layer, or of a model."""
     inside = [layer, *getattr(layer, "_flatten_layers", lambda: ())()]
-    generators = [g for one in inside for g in getattr(one, "_seed_generators", ())]
-    before = [ops.convert_to_numpy(g.state) for g in generators]
+    generators = {id(g): g for one in inside for g in getattr(one, "_seed_generators", ())}
+    before = {key: ops.convert_to_numpy(g.state) for key, g in generators.items()}
     layer(ops.convert_to_tensor(x[:1]))
-    after = [ops.convert_to_numpy(g.state) for g in generators]
-    return any((one != two).any() for one, two in zip(before, after))
+    moved = False
+    for key, generator in generators.items():
+        moved |= bool((before[key] != ops.convert_to_numpy(generator.state)).any())
+        generator.state.assign(before[key])  # as if nobody had looked
+    return moved
 
 
 def _layer_gradient(layer: keras.layers.Layer) -> Callable:

@@ -1,5 +1,6 @@
 """`robustnets evaluate`: the first line at once, exit codes, files, and what is wrong in words."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from tiny_models import convolving
 from typer.testing import CliRunner
 
 from robustnets.cli import app
+from robustnets.core.record import Record
 from robustnets.evaluation import verdict
 from robustnets.evaluation.sanity import Check
 
@@ -67,30 +69,29 @@ def test_an_upper_bound_passes_no_bar(files, monkeypatch):
     assert evaluate(files, "-n", "30").exit_code == 0
 
 
-@pytest.mark.parametrize(
-    "spread",
-    [
-        pytest.param(("-j", "2"), marks=pytest.mark.xdist_group("spread")),
-        pytest.param(("--workers", "dask"), marks=pytest.mark.xdist_group("spread")),
-    ],
-)
-def test_in_other_processes_it_is_the_same(files, tmp_path, spread):
-    """Pieces of 32 examples and fewer: 90 of them fall into two for each attack."""
-    if "dask" in spread:
-        pytest.importorskip("distributed")
+def test_other_processes_find_the_same(files, tmp_path):
+    """80 examples: two pieces of each attack, in one process, in two and on a cluster."""
     x, y = (np.concatenate([np.load(files / "examples.npz")[k]] * 2) for k in "xy")
     np.savez(tmp_path / "twice.npz", x=x, y=y)
-    found = []
-    for more in ((), spread):
-        folder = tmp_path / f"out{len(found)}"
-        command = ["evaluate", str(files / "model.keras"), "--data", str(tmp_path / "twice.npz")]
-        command += ["--suite", "quick", "--eps", "0.1", "--store", str(tmp_path / str(folder.name))]
-        done = CliRunner().invoke(app, [*command, "--out", str(folder / "page"), *more])
+    command = ["evaluate", str(files / "model.keras"), "--data", str(tmp_path / "twice.npz")]
+    command += ["--suite", "quick", "--eps", "0.1"]
+    ways = {"alone": (), "jobs": ("-j", "2")}
+    if importlib.util.find_spec("distributed"):
+        ways["dask"] = ("--workers", "dask", "-j", "2")
+    if importlib.util.find_spec("ray"):
+        ways["ray"] = ("--workers", "ray", "-j", "2")
+    found = {}
+    for way, more in ways.items():
+        folder = ["--store", str(tmp_path / way), "--out", str(tmp_path / way / "page")]
+        done = CliRunner().invoke(app, [*command, *folder, *more])
         assert done.exit_code == 0, done.output
-        found.append(np.load(folder / "page" / "records" / "white.npz"))
-    alone, together = found
-    for name in ("clean", "adversarial"):
-        np.testing.assert_array_equal(alone[name], together[name])
+        records = (tmp_path / way / "page" / "records").glob("*.npz")
+        found[way] = {path.stem: Record.load(path).fingerprint for path in records}
+        parts = list((tmp_path / way).rglob("parts/*.npz"))
+        found[way]["parts"] = sorted(path.name for path in parts)
+    assert set(found["alone"]) == {"white", "queries", "curve", "parts"}
+    for way in ways:
+        assert found[way] == found["alone"], way
 
 
 def test_a_defense_by_name(files, monkeypatch):
