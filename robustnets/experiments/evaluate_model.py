@@ -148,6 +148,7 @@ def evaluate_model(
             "model": name,
             "data": request.data,
             "command": shlex.join(command),
+            **({} if carrier is None else {"processes": carrier.processes}),
             "chosen": "all" if len(rows) == len(test) else (
                 f"{len(rows)} of {len(test)}, evenly spaced by class"
             ),
