@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -343,6 +344,7 @@ def attack(
                 needed=needed,
                 store=Store(store),
                 progress=lambda moment: status.update(work.line(moment)),
+                command=["robustnets", *sys.argv[1:]],
                 **limits,
             )
     except (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
@@ -393,8 +395,6 @@ def evaluate(
     ] = None,
 ) -> None:
     """Say how robust a model of your own is, and why to believe it. A killed run goes on."""
-    import sys
-
     from robustnets.experiments import evaluate_model as work
     from robustnets.experiments.evaluation_view import EvaluationView
     from robustnets.experiments.spread_evaluation import Recipe, Spreader

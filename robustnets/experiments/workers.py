@@ -152,7 +152,8 @@ def connected(workers: str | None, jobs: int = 1) -> Iterator[None]:
     Raises:
         ValueError, ModuleNotFoundError: as for `check_workers`; for dask workers of several
             threads.
-        OSError: if no cluster answers at the address.
+        OSError: if no dask cluster answers at the address.
+        RuntimeError: if ray does not start, or does not answer there.
     """
     check_workers(jobs, workers)
     with contextlib.ExitStack() as stack:
@@ -204,7 +205,10 @@ def _connect_ray(jobs: int, stack: contextlib.ExitStack) -> None:
     if not ray.is_initialized():
         there = os.environ.get(ADDRESS["ray"])
         here = {} if there else {"num_cpus": jobs, "include_dashboard": False}
-        ray.init(log_to_driver=False, **here)
+        try:
+            ray.init(log_to_driver=False, **here)
+        except Exception as problem:  # ray raises no kind of its own where it cannot start
+            raise RuntimeError(f"ray does not start or answer: {problem}") from problem
         stack.callback(ray.shutdown)
 
 
