@@ -10,7 +10,8 @@ from keras import ops
 from robustnets import backend
 from robustnets.attacks.losses import margin
 from robustnets.core.threat import ThreatModel
-from robustnets.evaluation.subject import Declared, _generator_moves, subject_of
+from robustnets.evaluation.behaviour import generator_moves
+from robustnets.evaluation.subject import Declared, subject_of
 from robustnets.evaluation.suites import SUITES
 from robustnets.evaluation.threats import recipe, rows_of
 from robustnets.layers import prepend
@@ -89,7 +90,7 @@ def test_draws_that_jax_would_freeze_are_refused(look, trained_classifier, held_
     """Said on any backend, as it is looked at without compiling."""
     layer = Noisy(name="noisy")
     whole = prepend(trained_classifier.model, layer)
-    monkeypatch.setattr("robustnets.evaluation.subject.backend.name", lambda: "jax")
+    monkeypatch.setattr("robustnets.evaluation.behaviour.backend.name", lambda: "jax")
     for model, defense in ((trained_classifier, layer), (whole, None)):
         with pytest.raises(ValueError, match="evaluate it with KERAS_BACKEND=tensorflow"):
             subject_of(model, defense, *held_out)
@@ -98,7 +99,7 @@ def test_draws_that_jax_would_freeze_are_refused(look, trained_classifier, held_
 def test_looking_leaves_the_generator_as_it_was(look):
     layer = Noisy(name="noisy_twice")
     before = ops.convert_to_numpy(layer.draws.state)
-    assert _generator_moves(layer, np.zeros((2, 8, 6, 1), np.float32))
+    assert generator_moves(layer, np.zeros((2, 8, 6, 1), np.float32))
     assert (ops.convert_to_numpy(layer.draws.state) == before).all()
 
 
