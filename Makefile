@@ -29,7 +29,7 @@ demo: $(READY) ## run both chapters on embedded data and say where the page is
 	$(BIN)/robustnets run stopping filters --scale demo --store $(STORE) --out build/demo -j 2
 
 test: lint ## lint, types and tests, the contracts on both backends
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(HASTY) $(BIN)/python -m pytest -n 2 --dist loadgroup
 	$(HASTY) KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(ON_BOTH)
 
 test-jax: $(READY) ## the tests of single attacks and of engines on JAX, too

@@ -17,6 +17,9 @@ from robustnets.chapters import common, filters, stopping
 from robustnets.experiments import runner
 from robustnets.experiments.publish import published
 
+# one process runs the demo once for all of these tests
+pytestmark = pytest.mark.xdist_group("chapters demo")
+
 SLUGS = ("stopping", "filters")
 RUN = ["run", *SLUGS, "--scale", "demo", "--seeds", "1"]
 

@@ -1,6 +1,7 @@
 """Notebooks run from top to bottom, and what is committed is fit to be read."""
 
 import ast
+import os
 import re
 
 import execute
@@ -44,8 +45,12 @@ def test_there_is_one_per_chapter():
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_executes(name, tmp_path, monkeypatch):
-    monkeypatch.setenv("ROBUSTNETS_HOME", str(tmp_path / "home"))
+def test_executes(name, tmp_path, tmp_path_factory, monkeypatch):
+    # one store for all, as a reader has it: what two chapters train is trained once
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    monkeypatch.setenv("ROBUSTNETS_HOME", str(base / "home"))
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     notebook = nbformat.read(execute.FOLDER / f"{name}.ipynb", as_version=4)
