@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,13 @@ Trust = Annotated[
 Logits = Annotated[
     str | None,
     typer.Option(metavar="LAYER", help="The layer whose output are the logits; default: found."),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        help="dask or ray: the cluster at DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or one of -j "
+        "processes here."
+    ),
 ]
 Chapters = Annotated[list[str], typer.Argument(help=f"One or more of: {', '.join(CHAPTERS)}.")]
 
@@ -108,13 +116,7 @@ def run(
     seeds: Annotated[int | None, typer.Option(min=1, help="Training seeds.")] = None,
     store: StoreDir = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Worker processes.")] = 1,
-    workers: Annotated[
-        str | None,
-        typer.Option(
-            help="dask or ray: the cluster at DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or one of -j "
-            "processes here."
-        ),
-    ] = None,
+    workers: Workers = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -343,6 +345,7 @@ def attack(
                 needed=needed,
                 store=Store(store),
                 progress=lambda moment: status.update(work.line(moment)),
+                command=["robustnets", *sys.argv[1:]],
                 **limits,
             )
     except (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
@@ -373,8 +376,15 @@ def evaluate(
         str | None, typer.Option(help="Minutes such as 10m, or queries per example such as 2000.")
     ] = None,
     fail_under: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Exit with 1 below this robust accuracy.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Exit with 1 below this robust accuracy, and where it is an upper bound only.",
+        ),
     ] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Worker processes.")] = 1,
+    workers: Workers = None,
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
     custom: Custom = None,
     trust: Trust = False,
@@ -386,12 +396,12 @@ def evaluate(
     ] = None,
 ) -> None:
     """Say how robust a model of your own is, and why to believe it. A killed run goes on."""
-    import sys
-
     from robustnets.experiments import evaluate_model as work
     from robustnets.experiments.evaluation_view import EvaluationView
+    from robustnets.experiments.spread_evaluation import Recipe, Spreader
 
     try:
+        folder = str(data_dir) if data_dir else None
         request = work.Request(model, examples, norm, eps, suite, n, seed, defense, budget)
         out.print(request.plan, markup=False, highlight=False)
         from robustnets.experiments.quiet import quiet_backend
@@ -400,27 +410,42 @@ def evaluate(
             quiet_backend()
             from robustnets.core.store import Store
             from robustnets.models.load import load_classifier
-        with _noted(), EvaluationView(err) as view:
+        kept = Store(store)
+        recipe = Recipe(
+            model, tuple(custom or ()), trust, logits, defense, examples, folder, str(kept.root),
+            seed,
+        )  # fmt: skip
+        alone = jobs == 1 and workers is None
+        spreader = None if alone else Spreader(recipe, jobs, workers)
+        with _noted(), contextlib.ExitStack() as stack:
+            view = stack.enter_context(EvaluationView(err))
+            carrier = stack.enter_context(spreader.ready()) if spreader else None
             found = work.evaluate_model(
                 request,
                 lambda: load_classifier(model, custom or (), trust, logits),
-                data_dir=str(data_dir) if data_dir else None,
-                store=Store(store),
+                data_dir=folder,
+                store=kept,
                 command=["robustnets", *sys.argv[1:]],
                 progress=view.show,
+                carrier=carrier,
             )
         index = None if out_dir is None else found.save(out_dir)
     except KeyboardInterrupt:
         err.print("interrupted; what was finished is kept, the same command goes on from there")
         raise typer.Exit(130) from None
-    except (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
+    except (
+        ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError,
+        ModuleNotFoundError, OSError,
+    ) as problem:  # fmt: skip
         _fail(problem)
     _print(found.summary())
     if index is not None:
         out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
-    if fail_under is not None and found.robust_accuracy.estimate < fail_under:
-        err.print(f"robust accuracy {found.robust_accuracy.estimate:.3f} is below {fail_under:g}")
-        raise typer.Exit(1)
+    if fail_under is not None:
+        short = found.short_of(fail_under)
+        if short:
+            err.print(short, markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(1)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from robustnets.engines.checks import check
 from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.evaluation import Attacker, Evaluation
 from robustnets.evaluation.outcome import combined
+from robustnets.evaluation.pieces import Carrier
 from robustnets.evaluation.stages import Moment, Stages, predictions
 from robustnets.evaluation.subject import Declared, subject_of
 from robustnets.evaluation.suites import suite_of
@@ -36,6 +37,7 @@ def evaluate(
     batch_size: int | None = None,
     store: Store | None = None,
     progress: Callable[[Moment], None] | None = None,
+    carrier: Carrier | None = None,
     class_names: Sequence[str] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Evaluation:
@@ -59,6 +61,8 @@ def evaluate(
         batch_size: as for `engines.run`.
         store: where finished parts are kept, so that a killed run goes on; None keeps none.
         progress: called after each batch.
+        carrier: carries attacks out in other processes, see `pieces`; None: in this one. What
+            is found does not depend on it, but for a model that draws at random.
         class_names: one for each class; None numbers them.
         about: facts to put on the page.
 
@@ -90,7 +94,7 @@ def evaluate(
     y = y.astype(np.int64)
     started = time.perf_counter()
     subject = subject_of(bare, defense, x, y)
-    run = Stages(subject, attacks, threat, x, y, seed, query_budget, batch_size, progress)
+    run = Stages(subject, attacks, threat, x, y, seed, query_budget, batch_size, progress, carrier)
     run.keep_in(store, defense)
     other = run.surrogate(surrogate, store)
     rows = threats.rows_of(subject, attacks, threat, other)

@@ -163,6 +163,26 @@ class Evaluation:
         said = self.headline.replace("**", "")
         return f"<Evaluation of {self.subject.classifier.model.name}, {self.suite}: {said}>"
 
+    def short_of(self, bar: float) -> str:
+        """Why the robust accuracy is not known to reach a bar, in a sentence; "" where it is.
+
+        A number that is an upper bound only is short of every bar above 0: whatever it says,
+        the true one may be lower.
+
+        Args:
+            bar: robust accuracy in [0, 1].
+        """
+        reached = self.robust_accuracy.estimate
+        if reached < bar:
+            return f"robust accuracy {reached:.3f} is below {bar:g}"
+        if self.upper_bound and bar > 0:
+            why = " ".join(self.upper_bound)
+            return (
+                f"robust accuracy {reached:.3f} is an upper bound only, so it does not show that "
+                f"{bar:g} is reached: {why}"
+            )
+        return ""
+
     def page(self) -> Page:
         """The evaluation as a page."""
         from robustnets.evaluation.page import page_of

@@ -22,6 +22,7 @@ from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.curve import Curve, Nearest, refine
 from robustnets.evaluation.evaluation import Attacker, Convergence
 from robustnets.evaluation.outcome import Standing, WorstCase
+from robustnets.evaluation.pieces import ROLES, Carrier
 from robustnets.evaluation.sanity import Check
 from robustnets.evaluation.schedule import Planned, Schedule, affordable, pace_of
 from robustnets.evaluation.subject import Subject
@@ -65,6 +66,7 @@ class Stages:
         seed: of every draw.
         query_budget, batch_size: as for `engines.run`.
         progress: called with a `Moment`.
+        carrier: carries attacks out in other processes; None: in this one.
     """
 
     schedule: Schedule
@@ -81,10 +83,12 @@ class Stages:
         query_budget: int | None,
         batch_size: int | None,
         progress: Callable[[Moment], None] | None,
+        carrier: Carrier | None = None,
     ):
         self.subject, self.suite, self.threat = subject, suite, threat
         self.x, self.y, self.seed = x, y, seed
         self.query_budget, self.batch_size, self.progress = query_budget, batch_size, progress
+        self.carrier = carrier
         self.folder: Path | None = None
         self.stages: list[str] = []
         self.stage = 0
@@ -219,24 +223,31 @@ class Stages:
             return None
         return self.suite.minimal(self.threat, self.subject.classifier.classes)
 
+    def _role(self, source: Classifier) -> str:
+        known = (self.subject.classifier, self.subject.without, self.subject.substitute)
+        return next((role for role, c in zip(ROLES, known) if c is source), ROLES[-1])
+
     def _worst(self, attacks, victim, source, rows, stage, seed) -> WorstCase:
         size = self.batch_size
         if size is None and len(rows) < len(self.y):
             # few sizes, so that an attack compiled for one radius serves the next
             least = min(memory.batch_size(attack, source) for attack in attacks)
             size = min(least, 2 ** int(math.log2(len(rows))))
+        fresh = (FRESH, FRESH // 2 + 1) if self.subject.stochastic else (1, 1)
+        carry = None if self.carrier is None else self.carrier(self._role(source), source)
         case = worst_case(
             attacks, victim, self.x[rows], self.y[rows], seed=seed, batch_size=size,
             source=None if source is victim else source,
-            **({"evaluations": FRESH, "needed": FRESH // 2 + 1} if self.subject.stochastic else {}),
+            evaluations=fresh[0], needed=fresh[1],
             fit=lambda attack, n: self.schedule.fit(attack, n, self._weight(source)),
             time_budget=self.schedule.left,
             query_budget=self.query_budget, folder=self.folder,
-            progress=lambda standing: self.show(stage, standing),
+            progress=lambda standing: self.show(stage, standing), carry=carry,
         )  # fmt: skip
         for part in case.parts:
             passes = part.forward + 2.0 * part.backward
-            self.schedule.took(part.attack, passes, part.seconds)
+            side_by_side = 1 if self.carrier is None else self.carrier.processes
+            self.schedule.took(part.attack, passes, part.seconds / side_by_side)
             self.seconds += part.seconds
         return case
 

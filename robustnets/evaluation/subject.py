@@ -10,15 +10,21 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
-from robustnets import backend
-from robustnets.attacks.losses import Loss, check_loss, margin
+from robustnets.attacks.losses import Loss, check_loss
+from robustnets.evaluation.behaviour import (
+    PASSES,
+    disagreement,
+    generator_moves,
+    layer_gradient,
+    margin_gradient,
+    refuse_frozen_draws,
+    zero_share,
+)
 from robustnets.layers import prepend, with_gradient_of
-from robustnets.models.classifier import Classifier, batches
+from robustnets.models.classifier import Classifier
 
 EXAMPLES = 64  # that are looked at
-PASSES = 8  # forward passes that must agree
 SAME = 1e-5  # largest difference of normalised outputs between passes of a model that draws nothing
 HIDDEN = 0.5  # share of examples without a gradient from which on it counts as hidden
 
@@ -117,27 +123,30 @@ def subject_of(
         y: int (N,), their labels.
 
     Raises:
-        ValueError: for a defense that is neither, or does not fit the model.
+        ValueError: for a defense that is neither, or does not fit the model; on JAX for a model
+            that draws at random.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     x, y = x[:EXAMPLES], y[:EXAMPLES]
     if isinstance(defense, keras.layers.Layer):
         layer, bare = defense, classifier
-        classifier = Classifier(prepend(bare.model, layer))
+        classifier = defended(bare, layer)
+        refuse_frozen_draws(classifier, x)
         declared = declared_by(layer, bare)
-        gradient = _zero_share(_layer_gradient(layer), x, y)
+        gradient = zero_share(layer_gradient(layer), x, y)
         function: Callable = layer
-        moved = _generator_moves(layer, x)
+        moved = generator_moves(layer, x)
     elif defense is None or isinstance(defense, Declared):
         layer, declared = None, defense or Declared()
-        gradient = _zero_share(_margin_gradient(classifier), x, y)
+        refuse_frozen_draws(classifier, x)
+        gradient = zero_share(margin_gradient(classifier), x, y)
         function, moved = classifier.logits, False
     else:
         raise ValueError(
             "defense must be a Keras layer to put in front of the model, a Declared, or None, got "
             f"{defense!r}" + ("; make an instance of it" if isinstance(defense, type) else "")
         )
-    apart = _disagreement(function, x)
+    apart = disagreement(function, x)
     stochastic = bool(declared.stochastic) or apart > SAME or moved
     hidden = gradient >= HIDDEN
     differentiable = declared.differentiable is not False and not hidden
@@ -165,6 +174,21 @@ def subject_of(
         classifier, declared.without, stochastic, differentiable, substitute,
         declared.adaptive_loss, traits, name,
     )  # fmt: skip
+
+
+def defended(bare: Classifier, layer: keras.layers.Layer) -> Classifier:
+    """The model with a layer in front.
+
+    Raises:
+        ValueError: for a layer that does not fit.
+    """
+    return Classifier(prepend(bare.model, layer))
+
+
+def substitute_of(bare: Classifier, layer: keras.layers.Layer) -> Classifier:
+    """What gradients of the defended model are taken of where the layer's own lead nowhere."""
+    declared = declared_by(layer, bare).substitute
+    return _identity(bare, layer) if declared is None else declared
 
 
 def declared_by(layer: keras.layers.Layer, bare: Classifier) -> Declared:
@@ -199,64 +223,6 @@ def _through(bare: Classifier, layer: Any, substitute: Callable, name: str) -> C
     filtered = with_gradient_of(substitute, layer)(images)
     name = f"{layer.name}_{name}_{bare.model.name}"
     return Classifier(keras.Model(images, bare.model(filtered), name=name))
-
-
-def _disagreement(function: Callable, x: np.ndarray) -> float:
-    """The largest difference between passes over the same examples, relative to their size."""
-
-    def run(images: Any) -> Any:
-        with backend.without_updates():
-            return function(images)
-
-    compiled = backend.compiled(run)
-    tensor = ops.convert_to_tensor(x)
-    first, *others = (
-        ops.convert_to_numpy(compiled(tensor)).reshape(len(x), -1) for _ in range(PASSES)
-    )
-    size = np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-12)
-    return max(float(np.abs((other - first) / size).max()) for other in others)
-
-
-def _generator_moves(layer: keras.layers.Layer, x: np.ndarray) -> bool:
-    """Whether a forward pass at inference uses a random generator of the layer."""
-    inside = [layer, *getattr(layer, "_flatten_layers", lambda: ())()]
-    generators = [g for one in inside for g in getattr(one, "_seed_generators", ())]
-    before = [ops.convert_to_numpy(g.state) for g in generators]
-    layer(ops.convert_to_tensor(x[:1]))
-    after = [ops.convert_to_numpy(g.state) for g in generators]
-    return any((one != two).any() for one, two in zip(before, after))
-
-
-def _layer_gradient(layer: keras.layers.Layer) -> Callable:
-    """(x, y) -> the gradient of a random sum over what the layer gives."""
-    rng = np.random.default_rng(0)
-
-    def gradient(x, y):
-        del y
-        weights = rng.normal(size=x.shape[1:]).astype(np.float32)
-
-        def total(v):
-            return ops.sum(ops.reshape(layer(v) * weights, (v.shape[0], -1)), axis=1)
-
-        with backend.without_updates():
-            return backend.value_and_grad(total)(x)[1]
-
-    return backend.compiled(gradient)
-
-
-def _margin_gradient(classifier: Classifier) -> Callable:
-    return classifier.compiled(
-        "margin gradient",
-        lambda x, y: backend.value_and_grad(lambda v: margin(classifier.logits(v), y))(x)[1],
-    )
-
-
-def _zero_share(gradient: Callable, x: np.ndarray, y: np.ndarray) -> float:
-    """Share of examples whose gradient is zero, missing or not finite in every value."""
-    ((part, n),) = batches(x, len(x))
-    labels = ops.convert_to_tensor(y.astype(np.int32))
-    found = ops.convert_to_numpy(gradient(ops.convert_to_tensor(part), labels)).reshape(n, -1)
-    return float((~np.isfinite(found) | (found == 0)).all(axis=1).mean())
 
 
 def _draws(declared: bool | None, apart: float, moved: bool, used: bool) -> Trait:

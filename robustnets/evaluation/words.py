@@ -101,12 +101,14 @@ def made(found: Evaluation) -> str:
     command = found.about.get("command")
     if command:
         said.append(f"```\n{command}\n```")
+    processes = found.about.get("processes", 1)
+    summed = "" if processes == 1 else f", summed over {processes} processes"
     said.append(
         f"Examples were attacked in {found.threat.norm} within eps "
         f"{radius_text(found.threat.eps)} of themselves and inside [{found.threat.low:g}, "
         f"{found.threat.high:g}]. An example is robust if it is right as it stands and no "
         "attacker broke it; examples that are wrong count as broken. All attacks together took "
-        f"{seconds(found.seconds)}."
+        f"{seconds(found.seconds)}{summed}."
     )
     case = found.found
     if case.evaluations > 1:

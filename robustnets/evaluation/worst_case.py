@@ -4,6 +4,7 @@ Source: Croce & Hein 2020, arXiv:2003.01690, sec. 5 (AutoAttack); the worst case
 that of Carlini et al. 2019, arXiv:1902.06705, sec. 4.
 """
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -13,17 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from robustnets import engines
 from robustnets.core.spec import digest, to_dict
 from robustnets.core.store import write_atomically
 from robustnets.engines import memory
 from robustnets.engines.checks import check_examples
 from robustnets.evaluation.outcome import ROBUST, WRONG, Part, Standing, WorstCase
+from robustnets.evaluation.pieces import Carry, Found, Piece, cut, one_by_one
 from robustnets.models.classifier import Classifier
 
 __all__ = ["ROBUST", "WRONG", "Part", "Standing", "WorstCase", "worst_case"]
-
-BATCHES = 4  # of an attack to a part that is written down
 
 
 def worst_case(
@@ -42,6 +41,7 @@ def worst_case(
     query_budget: int | None = None,
     folder: Path | None = None,
     progress: Callable[[Standing], None] | None = None,
+    carry: Carry | None = None,
 ) -> WorstCase:
     """Run attacks in order, each on the examples that still stand.
 
@@ -70,6 +70,9 @@ def worst_case(
         folder: where finished parts of an attack are kept; a run that was killed goes on
             from there. Parts are kept under what made them, so that any runs may share it.
         progress: called before and after each batch.
+        carry: carries out the pieces of an attack, such as in several processes; see `pieces`.
+            None: here, one by one. What is found does not depend on it, up to the rounding of
+            machines or numbers of threads that differ.
 
     Raises:
         ValueError: for no attack, one twice, targeted attacks, or bad arguments.
@@ -83,43 +86,27 @@ def worst_case(
     run = _Run(x, y, classifier, crafted_on, size, evaluations, needed, folder)
     models = (classifier.digest, *(() if source is None else (source.digest,)))
     run.key = digest(models, _fingerprint(x, y), seed, size, evaluations, needed)
+    run.carry = carry or one_by_one(crafted_on)
     end = None if time_budget is None else started + time_budget
     parts = []
     for number, wanted in enumerate(attacks):
-        blocks = run.standing(BATCHES * size)
-        total = sum(map(len, blocks))
+        total = run.robust()
         attack, seconds = (wanted, None) if fit is None or total == 0 else fit(wanted, total)
         limits = [end, None if seconds is None else time.perf_counter() + seconds]
         run.deadline = min((limit for limit in limits if limit is not None), default=None)
         if attack is None:
             parts.append(Part(wanted))
             continue
+
+        def show(done, left, attack=attack, number=number, total=total):
+            if progress is not None:
+                name, spent = type(attack).__name__, time.perf_counter() - started
+                progress(
+                    Standing(name, number, len(attacks), done, total, run.robust(), spent, left)
+                )
+
         part = Part(attack)
-        for rows in blocks:
-            spent = int(run.forward[rows].max())
-            left = None if query_budget is None else query_budget - spent
-            if run.late() or (left is not None and left < 2):
-                break
-
-            def show(done, _, part=part, total=total, attack=attack, number=number):
-                if progress is not None:
-                    at = part.attacked + done
-                    pace = (part.seconds + 1e-9) / part.attacked if part.attacked else None
-                    progress(
-                        Standing(
-                            type(attack).__name__,
-                            number,
-                            len(attacks),
-                            at,
-                            total,
-                            run.robust(),
-                            time.perf_counter() - started,
-                            pace and pace * (total - at),
-                        )
-                    )
-
-            show(0, None)
-            found = run.attack(attack, number, rows, seed, left, show)
+        for rows, found in run.attack(attack, number, seed, query_budget, show):
             part = replace(
                 part,
                 attacked=part.attacked + len(rows),
@@ -128,7 +115,7 @@ def worst_case(
                 backward=part.backward + int(found["backward"].sum()),
                 seconds=part.seconds + float(found["seconds"]),
             )
-        parts.append(replace(part, finished=part.attacked == total and not run.late()))
+        parts.append(replace(part, finished=part.attacked == total and not run.late))
     return WorstCase(
         run.x, y, run.broken_by, run.forward, run.backward, tuple(parts), x, evaluations, needed
     )
@@ -138,7 +125,9 @@ class _Run:
     """What is known of each example so far."""
 
     key: str
+    carry: Carry
     deadline: float | None = None
+    late = False  # whether the deadline may have cut something short
 
     def __init__(self, x, y, classifier, source, size, evaluations, needed, folder):
         self.clean, self.y, self.classifier, self.size = x, y, classifier, size
@@ -161,47 +150,69 @@ class _Run:
     def robust(self) -> int:
         return int((self.broken_by == ROBUST).sum())
 
-    def late(self) -> bool:
-        return self.deadline is not None and time.perf_counter() > self.deadline
+    def attack(self, attack, number, seed, query_budget, show):
+        """Carry an attack out on all that stand; yields (row numbers, what it gave)."""
+        cuts = cut(np.flatnonzero(self.broken_by == ROBUST), self.size)
+        pieces, places, paths, read = [], [], [], []
+        until = self.deadline and time.time() + self.deadline - time.perf_counter()
+        for rows in cuts:
+            spent = int(self.forward[rows].max())
+            left = None if query_budget is None else query_budget - spent
+            name = digest(self.key, to_dict(attack), number, rows.tolist(), left)
+            path = None if self.folder is None else self.folder / "parts" / f"{name}.npz"
+            if path is not None and path.is_file():
+                read.append((rows, path))
+            elif left is None or left >= 2:
+                batch = min(self.size, len(cuts[0]))
+                x, y = self.clean[rows], self.y[rows]
+                pieces.append(Piece(attack, x, y, rows, seed, batch, left, until))
+                places.append(rows)
+                paths.append(path)
+        done = [0] * len(pieces)
+        old = sum(len(rows) for rows, _ in read)
+        asked = sum(map(len, places))
+        started = time.perf_counter()
+        self.late = False
 
-    def standing(self, most):
-        """Row numbers of the examples that stand, in parts of so many."""
-        rows = np.flatnonzero(self.broken_by == ROBUST)
-        return [rows[i : i + most] for i in range(0, len(rows), most)]
+        def tell(place=None, examples=0):
+            if place is not None:
+                done[place] = examples
+            new = sum(done)
+            pace = (time.perf_counter() - started) / new if new else None
+            show(old + new, None if pace is None else pace * (asked - new))
 
-    def attack(self, attack, number, rows, seed, queries, show):
-        """Carry an attack out on some examples, or read what it gave, and take note."""
-        name = digest(self.key, to_dict(attack), number, rows.tolist(), queries)
-        path = None if self.folder is None else self.folder / "parts" / f"{name}.npz"
-        if path is not None and path.is_file():
+        tell()
+        for rows, path in read:
             with np.load(path) as file:
-                found = dict(file)
-        else:
-            left = None if self.deadline is None else self.deadline - time.perf_counter()
-            result = engines.run(
-                attack, self.source, self.clean[rows], self.y[rows],
-                seed=seed, numbers=rows, batch_size=self.size, attack_wrong=True,
-                time_budget=left, query_budget=queries, progress=show,
-            )  # fmt: skip
-            success = result.success
-            if self.evaluations > 1 or self.source is not self.classifier:
-                success = self.wrong(result.x, self.y[rows])
-            found = {
-                "x": result.x,
-                "success": success,
-                "forward": result.forward,
-                "backward": result.backward,
-                "seconds": np.float64(result.seconds),
-            }
+                kept = dict(file)
+            self._note(number, rows, kept)
+            yield rows, kept
+        for place, found in self.carry(pieces, tell):
+            if found is None:
+                self.late = True
+                continue
+            rows, path = places[place], paths[place]
             # what a deadline cut short depends on the machine
-            if path is not None and not self.late():
-                write_atomically(path, lambda file: np.savez(file, **found))
+            late = found.pop("late")
+            self.late |= late
+            if self.evaluations > 1 or self.source is not self.classifier:
+                found["success"] = self.wrong(found["x"], self.y[rows])
+            if path is not None and not late:
+                write_atomically(path, functools.partial(_save, found=found))
+            self._note(number, rows, found)
+            tell(place, len(rows))
+            yield rows, found
+
+    def _note(self, number, rows, found):
         won = rows[found["success"]]
         self.x[won] = found["x"][found["success"]]
         self.broken_by[won] = number
         self.forward[rows] += found["forward"]
         self.backward[rows] += found["backward"]
-        return found
+
+
+def _save(path: Path, found: Found) -> None:
+    np.savez(path, **found)
 
 
 def _fingerprint(x: np.ndarray, y: np.ndarray) -> str:

@@ -1,5 +1,6 @@
 """`robustnets attack`: a model file, some examples, and the worst that attacks make of them."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,15 @@ def attack_model(
     query_budget: int | None = None,
     store: Store | None = None,
     progress: Callable[[Standing], None] | None = None,
+    command: Sequence[str] = (),
 ) -> tuple[Page, WorstCase]:
-    """Run the attacks and describe what is left; arguments as for `worst_case`."""
+    """Run the attacks and describe what is left; arguments as for `worst_case`.
+
+    Args:
+        title: of the page.
+        notes: what is to be said about the attacks.
+        command: as it was typed, for the page.
+    """
     found = worst_case(
         attacks,
         classifier,
@@ -82,11 +90,16 @@ def attack_model(
         folder=(store or Store()).root / "attacks",
         progress=progress,
     )
-    return page(found, classifier, title, notes, seed), found
+    return page(found, classifier, title, notes, seed, command), found
 
 
 def page(
-    found: WorstCase, classifier: Classifier, title: str, notes: Sequence[str], seed: int
+    found: WorstCase,
+    classifier: Classifier,
+    title: str,
+    notes: Sequence[str],
+    seed: int,
+    command: Sequence[str] = (),
 ) -> Page:
     """The result as a page: headline, the attacks in order, the checks that run no attack."""
     n = len(found.y)
@@ -133,7 +146,10 @@ def page(
     if notes:
         blocks += (Text("\n".join(f"- {note}" for note in notes)),)
     facts = {"seed": seed, "model": classifier.digest, **backend.describe()}
+    sections: tuple[Section, ...]
     sections = (Section("Attacks", blocks), Section("Sanity", (TableBlock(checked, "sanity"),)))
+    if command:
+        sections += (Section("How it was made", (Text(f"```\n{shlex.join(command)}\n```"),)),)
     return Page("attack", title, lead, sections, facts)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from robustnets.core.dataset import Split
     from robustnets.evaluation import Evaluation
     from robustnets.evaluation.evaluate import Moment
+    from robustnets.evaluation.pieces import Carrier
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 SUITES = ("quick", "standard", "autoattack")
@@ -101,6 +102,7 @@ def evaluate_model(
     store: Any = None,
     command: Sequence[str] = (),
     progress: "Callable[[Moment], None] | None" = None,
+    carrier: "Carrier | None" = None,
 ) -> "Evaluation":
     """Load, evaluate, and keep the facts that a page needs.
 
@@ -111,6 +113,7 @@ def evaluate_model(
         store: where parts are kept.
         command: as it was typed, for the page.
         progress: as for `evaluate`.
+        carrier: as for `evaluate`.
 
     Raises:
         ValueError, FileNotFoundError: naming what is wrong and the remedy.
@@ -140,10 +143,12 @@ def evaluate_model(
         class_names=test.class_names,
         store=store,
         progress=progress,
+        carrier=carrier,
         about={
             "model": name,
             "data": request.data,
             "command": shlex.join(command),
+            **({} if carrier is None else {"processes": carrier.processes}),
             "chosen": "all" if len(rows) == len(test) else (
                 f"{len(rows)} of {len(test)}, evenly spaced by class"
             ),

@@ -152,7 +152,8 @@ def connected(workers: str | None, jobs: int = 1) -> Iterator[None]:
     Raises:
         ValueError, ModuleNotFoundError: as for `check_workers`; for dask workers of several
             threads.
-        OSError: if no cluster answers at the address.
+        OSError: if no dask cluster answers at the address.
+        RuntimeError: if ray does not start, or does not answer there.
     """
     check_workers(jobs, workers)
     with contextlib.ExitStack() as stack:
@@ -161,6 +162,19 @@ def connected(workers: str | None, jobs: int = 1) -> Iterator[None]:
         if workers == "ray":
             _connect_ray(jobs, stack)
         yield
+
+
+def width(workers: str | None, jobs: int) -> int:
+    """How many pieces of work go side by side; call it within `connected`."""
+    if workers == "dask":
+        import distributed
+
+        return max(1, sum(distributed.Client.current().nthreads().values()))
+    if workers == "ray":
+        import ray
+
+        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+    return jobs
 
 
 def _connect_dask(jobs: int, stack: contextlib.ExitStack) -> None:
@@ -191,7 +205,10 @@ def _connect_ray(jobs: int, stack: contextlib.ExitStack) -> None:
     if not ray.is_initialized():
         there = os.environ.get(ADDRESS["ray"])
         here = {} if there else {"num_cpus": jobs, "include_dashboard": False}
-        ray.init(log_to_driver=False, **here)
+        try:
+            ray.init(log_to_driver=False, **here)
+        except Exception as problem:  # ray raises no kind of its own where it cannot start
+            raise RuntimeError(f"ray does not start or answer: {problem}") from problem
         stack.callback(ray.shutdown)
 
 

@@ -1,5 +1,6 @@
 """`robustnets evaluate`: the first line at once, exit codes, files, and what is wrong in words."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,7 +13,9 @@ from tiny_models import convolving
 from typer.testing import CliRunner
 
 from robustnets.cli import app
+from robustnets.core.record import Record
 from robustnets.evaluation import verdict
+from robustnets.evaluation.sanity import Check
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,40 @@ def test_below_the_bar_is_exit_code_1(files):
     done = evaluate(files, "-n", "30", "--fail-under", "0.99")
     assert done.exit_code == 1
     assert "is below 0.99" in said(done)
+
+
+def test_an_upper_bound_passes_no_bar(files, monkeypatch):
+    broken = Check("monotone", "FAIL", "it rises", "look again")
+    monkeypatch.setattr(verdict, "checks_of", lambda *args, **kwargs: (broken,))
+    done = evaluate(files, "-n", "30", "--fail-under", "0.01")
+    assert done.exit_code == 1, done.output
+    assert "upper bound only, so it does not show that 0.01 is reached" in said(done)
+    assert evaluate(files, "-n", "30").exit_code == 0
+
+
+def test_other_processes_find_the_same(files, tmp_path):
+    """80 examples: two pieces of each attack, in one process, in two and on a cluster."""
+    x, y = (np.concatenate([np.load(files / "examples.npz")[k]] * 2) for k in "xy")
+    np.savez(tmp_path / "twice.npz", x=x, y=y)
+    command = ["evaluate", str(files / "model.keras"), "--data", str(tmp_path / "twice.npz")]
+    command += ["--suite", "quick", "--eps", "0.1"]
+    ways = {"alone": (), "jobs": ("-j", "2")}
+    if importlib.util.find_spec("distributed"):
+        ways["dask"] = ("--workers", "dask", "-j", "2")
+    if importlib.util.find_spec("ray"):
+        ways["ray"] = ("--workers", "ray", "-j", "2")
+    found = {}
+    for way, more in ways.items():
+        folder = ["--store", str(tmp_path / way), "--out", str(tmp_path / way / "page")]
+        done = CliRunner().invoke(app, [*command, *folder, *more])
+        assert done.exit_code == 0, done.output
+        records = (tmp_path / way / "page" / "records").glob("*.npz")
+        found[way] = {path.stem: Record.load(path).fingerprint for path in records}
+        parts = list((tmp_path / way).rglob("parts/*.npz"))
+        found[way]["parts"] = sorted(path.name for path in parts)
+    assert set(found["alone"]) == {"white", "queries", "curve", "parts"}
+    for way in ways:
+        assert found[way] == found["alone"], way
 
 
 def test_a_defense_by_name(files, monkeypatch):

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -69,6 +70,19 @@ def test_workers_of_several_threads_are_refused():
         connected("dask"),
     ):
         pass
+
+
+def test_a_ray_that_does_not_start_is_said(monkeypatch):
+    """It raises a bare Exception then, which no command would take for a problem of its own."""
+
+    def init(**settings):
+        raise Exception("the node timed out")
+
+    ray = types.SimpleNamespace(is_initialized=lambda: False, init=init, __spec__=1)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(RuntimeError, match="ray does not start or answer: the node"):  # noqa: SIM117
+        with connected("ray"):
+            pass
 
 
 # Two networks on digits, attacked, one of them behind a filter too; one thread each

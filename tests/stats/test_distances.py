@@ -4,16 +4,18 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from robustnets.stats import distance_curve, median_distance, paired_distances
 
 INF = math.inf
-# Freireich et al. 1963, weeks of remission, placebo arm
+# weeks of remission, the placebo arm of the 6-MP data that survival libraries come with
 REMISSION = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23]
 
 
-def test_median_published():
-    """Median 8 weeks, 95 % interval 4 to 12 (Brookmeyer and Crowley's, in R's survival)."""
+def test_median_with_ties():
+    """The 11th of 21, and the 6th and 16th: P(at most 5 of 21) = 0.0133, at most 6: 0.0392."""
+    assert stats.binom.cdf(5, 21, 0.5) < 0.025 < stats.binom.cdf(6, 21, 0.5)
     i = median_distance(REMISSION)
     assert (i.low, i.estimate, i.high, i.n) == (4, 8, 12, 21)
     assert i.method == "order statistics 95%"
@@ -23,8 +25,10 @@ def test_median_published():
     ("n", "low", "high"),
     [(6, 1, 6), (9, 2, 8), (20, 6, 15), (50, 18, 33), (100, 40, 61)],
 )
-def test_median_ranks_published(n, low, high):
-    """Ranks of the bounds: Campbell & Gardner 1988, BMJ 296:1454, table of the median."""
+def test_median_ranks(n, low, high):
+    """The innermost ranks beyond which at most 2.5 % of a binomial with p = 1/2 lies."""
+    assert stats.binom.cdf(low - 1, n, 0.5) <= 0.025 < stats.binom.cdf(low, n, 0.5)
+    assert high == n + 1 - low
     values = np.random.default_rng(0).permutation(np.arange(1, n + 1))
     i = median_distance(values)
     assert (i.low, i.high) == (low, high)
@@ -86,8 +90,11 @@ def test_curve_covers_as_a_whole():
     assert 0.94 < held / 2000 < 0.985
 
 
-def test_signed_rank_published():
-    """Hollander & Wolfe 1973, p. 29: depression of nine patients, one-sided p = 0.01953."""
+def test_signed_rank_by_counting():
+    """Two negative differences with ranks 2 and 3 of 9: 10 of 2^9 sets of ranks sum to at most 5.
+
+    The example of wilcox.test in R, whose one-sided p is 0.01953.
+    """
     before = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]
     after = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
     d = paired_distances(before, after)

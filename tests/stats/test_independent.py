@@ -1,14 +1,16 @@
-"""Two rates on different examples: Newcombe's published intervals and Fisher's test."""
+"""Two rates on different examples: Newcombe's intervals and Fisher's test."""
 
 import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from robustnets.stats import independent_rates, newcombe
 
-# Newcombe 1998, Statistics in Medicine 17:873-890, table II, method 10
-PUBLISHED = [
+# The first two are the examples that implementations of Newcombe's method 10 are tested on; the
+# others are edges of his formula, which `test_by_its_formula` works out again.
+VALUES = [
     (56, 70, 48, 80, 0.0524, 0.3339),
     (9, 10, 3, 10, 0.1705, 0.8090),
     (6, 7, 2, 7, 0.0582, 0.8062),
@@ -20,13 +22,26 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize(("a", "m", "b", "n", "low", "high"), PUBLISHED)
-def test_published(a, m, b, n, low, high):
+@pytest.mark.parametrize(("a", "m", "b", "n", "low", "high"), VALUES)
+def test_values(a, m, b, n, low, high):
     pair = independent_rates(a, m, b, n)
     d = pair.difference
     assert d.estimate == pytest.approx(a / m - b / n, abs=1e-12)
     assert (d.low, d.high) == pytest.approx((low, high), abs=5.1e-5)
     assert (d.n, d.method) == (min(m, n), "Newcombe 95%")
+
+
+@pytest.mark.parametrize(("a", "m", "b", "n"), [values[:4] for values in VALUES])
+def test_by_its_formula(a, m, b, n):
+    """Wilson's bounds, here SciPy's, squared and added."""
+    first, second = (
+        stats.binomtest(k, of).proportion_ci(0.95, "wilson") for k, of in ((a, m), (b, n))
+    )
+    p, q = a / m, b / n
+    d = independent_rates(a, m, b, n).difference
+    low = p - q - math.hypot(p - first.low, second.high - q)
+    high = p - q + math.hypot(first.high - p, q - second.low)
+    assert (d.low, d.high) == pytest.approx((low, high), abs=1e-9)
 
 
 def test_counts_broadcast():

@@ -1,9 +1,10 @@
-"""Intervals against published values and values worked out by hand."""
+"""Intervals against their formulas, SciPy's and values worked out by hand."""
 
 import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from robustnets.stats.intervals import clopper_pearson, mean, next_value, rate, wilson
 
@@ -11,11 +12,11 @@ from robustnets.stats.intervals import clopper_pearson, mean, next_value, rate, 
 @pytest.mark.parametrize(
     ("successes", "n", "low", "high", "method"),
     [
-        (50, 100, 0.4038, 0.5962, "Wilson 95 %"),  # 0.404 to 0.596, any textbook
-        (81, 263, 0.2553, 0.3662, "Wilson 95 %"),  # Newcombe 1998, table I, method 3
-        (15, 148, 0.0624, 0.1605, "Wilson 95 %"),  # the same
-        (1, 29, 0.0061, 0.1718, "Wilson 95 %"),  # the same
-        (0, 20, 0.0, 0.1684, "Clopper-Pearson 95 %"),  # the same, method 5
+        (50, 100, 0.4038, 0.5962, "Wilson 95 %"),
+        (81, 263, 0.2553, 0.3662, "Wilson 95 %"),  # Newcombe's example of the one proportion
+        (15, 148, 0.0624, 0.1605, "Wilson 95 %"),
+        (1, 29, 0.0061, 0.1718, "Wilson 95 %"),
+        (0, 20, 0.0, 0.1684, "Clopper-Pearson 95 %"),  # 1 - 0.025 ** (1 / 20)
         (0, 100, 0.0, 0.0362, "Clopper-Pearson 95 %"),  # 1 - 0.025 ** (1 / 100)
         (100, 100, 0.9638, 1.0, "Clopper-Pearson 95 %"),
         (1, 1, 0.025, 1.0, "Clopper-Pearson 95 %"),
@@ -47,25 +48,21 @@ def test_rate_refuses(successes, n):
         rate(successes, n)
 
 
-@pytest.mark.parametrize(
-    ("successes", "n", "low", "high"),
-    [  # Newcombe 1998, Statistics in Medicine 17:857-872, table I, method 5
-        (81, 263, 0.2527, 0.3676),
-        (15, 148, 0.0578, 0.1617),
-        (0, 20, 0.0, 0.1684),
-        (1, 29, 0.0009, 0.1776),
-    ],
-)
-def test_clopper_pearson_published(successes, n, low, high):
-    i = clopper_pearson(successes, n)
-    assert (i.low, i.high) == pytest.approx((low, high), abs=5.1e-5)
-    assert i.method == "Clopper-Pearson 95%"
+@pytest.mark.parametrize(("successes", "n"), [(81, 263), (15, 148), (0, 20), (1, 29), (29, 29)])
+def test_scipys_intervals(successes, n):
+    """SciPy inverts the binomial and the score test on its own."""
+    test = stats.binomtest(successes, n)
+    for ours, method in ((clopper_pearson, "exact"), (wilson, "wilson")):
+        theirs = test.proportion_ci(0.95, method)
+        i = ours(successes, n)
+        assert (i.low, i.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert clopper_pearson(successes, n).method == "Clopper-Pearson 95%"
 
 
 def test_wilson_at_the_end():
-    """Newcombe 1998, table I, method 3: 0 of 20 gives 0 to 0.1611; `rate` is wider there."""
-    i = wilson(0, 20)
-    assert (i.low, i.high) == pytest.approx((0, 0.1611), abs=5.1e-5)
+    """0 of n: from 0 to z^2 / (n + z^2); `rate` is wider there."""
+    i, z = wilson(0, 20), 1.959963984540054
+    assert (i.low, i.high) == pytest.approx((0, z * z / (20 + z * z)), abs=1e-9)
     assert rate(0, 20).high > i.high
 
 

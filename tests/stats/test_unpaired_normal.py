@@ -80,9 +80,12 @@ def test_recovered_counts_agree_with_one_another():
     ("a", "m", "b", "n", "low", "high"),
     [(56, 70, 48, 80, 0.0575, 0.3425), (5, 56, 0, 29, 0.0146, 0.1640)],
 )
-def test_published_for_samples_of_different_sizes(a, m, b, n, low, high):
-    """Newcombe 1998, Statistics in Medicine 17:873-890, table II, method 1."""
+def test_samples_of_different_sizes(a, m, b, n, low, high):
+    """Wald's formula: p - q and 1.96 sqrt(p (1 - p) / m + q (1 - q) / n) to each side."""
     i = unpaired_normal(a, m, b, n)
+    p, q = a / m, b / n
+    half = 1.96 * math.sqrt(p * (1 - p) / m + q * (1 - q) / n)
+    assert (i.low, i.high) == pytest.approx((p - q - half, p - q + half), abs=5.5e-5)
     assert (i.low, i.high) == pytest.approx((low, high), abs=5.5e-5)
 
 

@@ -1,0 +1,42 @@
+"""The networks on the pages under `reports/evaluation`, for `robustnets evaluate`.
+
+Each function takes no arguments, as `module:function` and `--defense` want it; what it trains is
+kept in the store that `ROBUSTNETS_HOME` names, so that the next command finds it there.
+"""
+
+import keras
+
+from robustnets import data
+from robustnets.core.store import Store
+from robustnets.experiments.cell import DatasetRef, Network
+from robustnets.experiments.networks import Workshop
+from robustnets.layers import FilterSpec, LinearFilter
+from robustnets.training import SGD, Adam, FixedEpochs, Optimizer, Training
+
+SEED = 0
+
+
+def mnist_cnn() -> keras.Model:
+    """The MNIST CNN, three epochs of Adam on 50,000 images."""
+    return _trained("mnist_cnn", Adam(), epochs=3, batch=100)
+
+
+def fc_100_100_10() -> keras.Model:
+    """The thesis' network, trained as there: 500 epochs on 50,000 images."""
+    return _trained("fc_100_100_10", SGD(), epochs=500, batch=500)
+
+
+def pca_100() -> LinearFilter:
+    """The thesis' filter: 100 principal components of MNIST's training images."""
+    return LinearFilter.of(_workshop().fitted_filter(FilterSpec("pca", 100), SEED))
+
+
+def _workshop() -> Workshop:
+    return Workshop(data.load("mnist"), Store())
+
+
+def _trained(model: str, optimizer: Optimizer, epochs: int, batch: int) -> keras.Model:
+    rule = FixedEpochs(epochs)
+    training = Training((rule,), optimizer, batch)
+    network = Network(DatasetRef("mnist"), model, training, rule, SEED)
+    return _workshop().network(network).model
