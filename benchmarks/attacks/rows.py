@@ -298,9 +298,9 @@ ROWS = {
         _lbfgs("c"),
         _nes("nes-m", "NES linf 0.2, until fooled", 0.2),
         _nes("nes-spent-m", "NES linf 0.001, the whole budget", 0.001),
-        _apgd("m", 250, 500, 0.1),
-        _apgd("c", 250, 500, 2 / 255),
-        _square("m", 250, 250),
+        _apgd("m", 250, 250, 0.1),
+        _apgd("c", 250, 250, 2 / 255),
+        _square("m", 50, 50),
         Row(
             "one-pixel-c",
             "One pixel",
