@@ -194,9 +194,10 @@ def _run_chapter(
     from robustnets.chapters import chapter
     from robustnets.experiments import runner
     from robustnets.experiments.live import Live
-    from robustnets.experiments.publish import publish
+    from robustnets.experiments.publish import nothing, publish
 
-    cells = chapter(slug).cells(scale, dataset, seeds, engine)
+    module = chapter(slug)
+    cells = module.cells(scale, dataset, seeds, engine)
     if part is not None:
         cells = part.take(cells)
     planned = runner.plan(cells, settings)
@@ -224,7 +225,7 @@ def _run_chapter(
         "scale": scale,
         "jobs": jobs,
     }
-    publish(records, facts, folder / slug)
+    publish(records, facts, folder / slug, getattr(module, "kept", nothing))
 
 
 @app.command()
@@ -267,7 +268,7 @@ def data(
             table.add_row(known, what, sets.locate(known, data_dir))
         out.print(table)
         return
-    if name not in sets.DATASETS and not name.endswith(".npz"):
+    if not sets.is_named(name) and not name.endswith(".npz"):
         _one_of("data set", name, tuple(sets.DATASETS))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:

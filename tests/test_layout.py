@@ -29,6 +29,10 @@ CALLBACKS = Path(robustnets.callbacks.__file__).parent
 LONGER = {  # files over 300 lines, and why
     "chapters/stopping.py": "a page: its text, tables and figures in reading order",
     "chapters/filters.py": "a page: its text, tables and figures in reading order",
+    "chapters/evasion.py": "a chapter at three scales: its Cells and the answer to its question",
+    "chapters/evasion_comparisons.py": "paired comparisons and every sentence made from them",
+    "chapters/evasion_sections.py": "a page: its text, tables and figures in reading order",
+    "chapters/evasion_tables.py": "the eight tables of one page",
     "cli.py": "the options of every command, parsed and handed on",
     "backend.py": "all that differs between TensorFlow and JAX",
 }

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -27,13 +27,19 @@ class Record:
         epsilons: float64 (E,), radii, increasing.
         adversarial: int (E, N), predicted classes after the attack.
         arrays: further measurements by name: "clean_confidence" (N,),
-            "adversarial_confidence", "linf" and "l2" (E, N) float32; "forward"
-            and "backward" (E, N) int32 passes used; "target" int (N,).
+            "adversarial_confidence", "linf" and "l2" (E, N) float32, the distances of the
+            attacked examples; "linf_channels" and "l2_channels" (E, N), where images have
+            several channels, the same distances of each channel added up; "forward" and
+            "backward" (E, N) int32 passes used; "target" int (N,), the classes that a targeted
+            attack was to reach. Where the Cell asked for probabilities also
+            "clean_log_probabilities" (N, K) and "adversarial_log_probabilities" (E, N, K),
+            float16: logarithms keep the small ones, which a float16 of its own would lose.
         curves: training curves by name, float64 (epochs,) each.
         pictures: images of the first M examples by name, float32 in [0, 1]:
             "adversarial" (E + 1, M, H, W, C), the originals and then each radius;
             "filtered" (M, H, W, C), what a filter makes of the originals.
-        about: seeds, versions, device, seconds and other facts, as JSON types.
+        about: seeds, versions, device, seconds and other facts, as JSON types; "means" has the
+            mean over all N examples of each (E, N) measurement, a list of E numbers by name.
 
     Raises:
         ValueError: if the shapes do not agree.
@@ -56,8 +62,11 @@ class Record:
         if self.adversarial.shape != (e, n):
             raise ValueError(f"adversarial must be ({e}, {n}), got {self.adversarial.shape}")
         for name, array in self.arrays.items():
-            if array.shape not in ((n,), (e, n)):
-                raise ValueError(f"{name} must be ({n},) or ({e}, {n}), got {array.shape}")
+            # the probabilities of all classes have one more axis
+            classes = name.endswith("_log_probabilities")
+            if array.shape[: array.ndim - classes] not in ((n,), (e, n)) or array.ndim <= classes:
+                wanted = f"({n}, K) or ({e}, {n}, K)" if classes else f"({n},) or ({e}, {n})"
+                raise ValueError(f"{name} must be {wanted}, got {array.shape}")
 
     @property
     def correct(self) -> np.ndarray:
@@ -73,6 +82,46 @@ class Record:
     def fooled(self) -> np.ndarray:
         """bool (E, N), right before the attack and wrong after it."""
         return self.correct & (self.adversarial != self.label)
+
+    @property
+    def aimed(self) -> np.ndarray:
+        """bool (N,), neither of the class that the attack was to reach nor taken for it before.
+
+        Raises:
+            ValueError: if the attack had no target.
+        """
+        target = self._target()
+        return (self.label != target) & (self.clean != target)
+
+    @property
+    def reached(self) -> np.ndarray:
+        """bool (E, N), aimed at another class and given that class after the attack.
+
+        Raises:
+            ValueError: if the attack had no target.
+        """
+        return self.aimed & (self.adversarial == self._target())
+
+    def probabilities(self, radius: int | None = None) -> np.ndarray:
+        """The probability of every class: float64 (N, K), rows sum to 1.
+
+        Args:
+            radius: the number of a radius (see `at`); None, before the attack.
+
+        Raises:
+            ValueError: if the Cell did not ask for probabilities.
+        """
+        name = ("clean" if radius is None else "adversarial") + "_log_probabilities"
+        if name not in self.arrays:
+            raise ValueError(f"this Record has no {name}; ask for Cell(..., probabilities=True)")
+        logarithms = self.arrays[name] if radius is None else self.arrays[name][radius]
+        p = np.exp(logarithms.astype(np.float64))
+        return p / p.sum(axis=1, keepdims=True)
+
+    def _target(self) -> np.ndarray:
+        if "target" not in self.arrays:
+            raise ValueError("this Record's attack had no target")
+        return self.arrays["target"]
 
     def at(self, eps: float) -> int:
         """Index of a radius.
@@ -97,9 +146,20 @@ class Record:
             sha.update(np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()[:16]
 
-    def slim(self) -> "Record":
-        """The same Record without per-example confidences, distances and passes."""
-        return replace(self, arrays=_EMPTY)
+    def slim(self, keep: Collection[str] = ()) -> "Record":
+        """The same Record without per-example confidences, distances and passes.
+
+        The target stays, for without it nobody can tell what succeeded. A Record with
+        probabilities stays whole: a page that asked for them counts on single examples.
+
+        Args:
+            keep: names of further `arrays` that stay.
+        """
+        if any(name.endswith("_log_probabilities") for name in self.arrays):
+            return self
+        return replace(
+            self, arrays={k: v for k, v in self.arrays.items() if k == "target" or k in keep}
+        )
 
     def save(self, path: Path) -> Path:
         """Write one compressed `.npz`, atomically; classes are stored as uint8 or int16."""

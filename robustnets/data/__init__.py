@@ -7,25 +7,45 @@ from typing import Any
 import numpy as np
 
 from robustnets.core.dataset import Dataset, Examples
-from robustnets.data import cifar10, digits, mnist, npz, sources
+from robustnets.data import cifar10, digits, mnist, npz, sources, tiny_imagenet
 from robustnets.data.sources import DataUnavailable
 
-__all__ = ["DATASETS", "DataUnavailable", "describe", "load", "load_examples", "locate"]
+__all__ = ["DATASETS", "DataUnavailable", "describe", "is_named", "load", "load_examples", "locate"]
 
 DATASETS = {
     "mnist": "handwritten digits, 60000 + 10000 of 28 x 28",
     "cifar10": "photographs of ten classes, 50000 + 10000 of 32 x 32 x 3",
     "digits": "handwritten digits embedded in scikit-learn, 1437 + 360, enlarged to 28 x 28",
+    "tiny_imagenet": "photographs of 200 classes, 100000 + 10000 of 64 x 64 x 3, to be downloaded",
 }
 _FROM_FILES = {"mnist": mnist, "cifar10": cifar10}
+
+
+def is_named(name: str) -> bool:
+    """Whether a data set is known by this name: one of `DATASETS`, or `tiny_imagenet-20` and such.
+
+    Example:
+        >>> is_named("tiny_imagenet-20"), is_named("mine.npz")
+        (True, False)
+    """
+    return name in DATASETS or _classes(name) is not None
+
+
+def _classes(name: str) -> int | None:
+    """The 20 of `tiny_imagenet-20`, or None for any other name."""
+    try:
+        return tiny_imagenet.classes_of(name)
+    except ValueError:
+        return None
 
 
 def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = None) -> Dataset:
     """Load a data set.
 
     Args:
-        name_or_path: a name in `DATASETS`, or the path of an `.npz` file (see `npz.load`); a
-            relative path that does not exist is tried in the named folder too.
+        name_or_path: a name in `DATASETS`, `tiny_imagenet-20` for its first 20 classes, or the
+            path of an `.npz` file (see `npz.load`); a relative path that does not exist is
+            tried in the named folder too.
         data_dir: folder to look in for files; None is `ROBUSTNETS_DATA`, if set.
 
     Returns:
@@ -41,6 +61,8 @@ def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = N
         return _FROM_FILES[name].load(data_dir)
     if name == "digits":
         return digits.load()
+    if is_named(name):
+        return tiny_imagenet.load(data_dir, _classes(name))
     return npz.load(_file(name, data_dir))
 
 
@@ -56,7 +78,7 @@ def load_examples(
         The examples, with class names where the data set or the file has them.
     """
     name = os.fspath(name_or_path)
-    if name in DATASETS:
+    if is_named(name):
         dataset = load(name, data_dir)
         return Examples(dataset.test.x, dataset.test.y, dataset.class_names)
     return npz.load_examples(_file(name, data_dir))
@@ -66,7 +88,8 @@ def locate(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None =
     """Say where `load` would take a data set from, without reading it.
 
     Returns:
-        "folder PATH", "Keras cache PATH", "download", "embedded" or "file PATH".
+        "folder PATH", "Keras cache PATH", "download", "missing" (nothing downloads it),
+        "embedded" or "file PATH".
 
     Raises:
         ValueError: for an unknown name.
@@ -77,6 +100,8 @@ def locate(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None =
         return _FROM_FILES[name].locate(data_dir)
     if name == "digits":
         return "embedded"
+    if is_named(name):
+        return tiny_imagenet.locate(data_dir)
     return f"file {_file(name, data_dir)}"
 
 

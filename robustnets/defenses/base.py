@@ -1,14 +1,30 @@
 """What a defense is: a frozen spec that turns a network into a defended one."""
 
-from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import keras
 
 from robustnets.layers import FilterSpec
 from robustnets.training import Training
 
-Train = Callable[[keras.Model, keras.layers.Layer | None, Training], None]
+
+class Train(Protocol):
+    """What a defense calls to train: a network, behind a layer or None, in place.
+
+    `temperature` is that of the loss. With `misclassified`, one of
+    `training.distillation.MISCLASSIFIED`, it learns the probabilities of the defense's teacher
+    instead of the classes: see `Taught`.
+    """
+
+    def __call__(
+        self,
+        network: keras.Model,
+        layer: keras.layers.Layer | None,
+        training: Training,
+        *,
+        temperature: float = 1.0,
+        misclassified: str | None = None,
+    ) -> None: ...
 
 
 def filter_label(defense: "Defense") -> str:
@@ -63,3 +79,22 @@ class Defense(Protocol):
         Returns:
             A model from unfiltered inputs to logits, the filter inside.
         """
+
+
+@runtime_checkable
+class Taught(Defense, Protocol):
+    """A defense whose network learns from another one, its teacher.
+
+    The teacher is trained first and kept like any other network, so that several students
+    share it.
+    """
+
+    @property
+    def teacher(self) -> Defense | None:
+        """The teacher's own defense; None: the teacher is the undefended network."""
+
+
+def check_single_rule(training: Training | None) -> None:
+    """Raise ValueError for a training of a defense that has several rules."""
+    if training is not None and len(training.rules) != 1:
+        raise ValueError(f"the training of a defense ends by one rule, got {training.rules}")

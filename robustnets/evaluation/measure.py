@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 from robustnets.attacks.balls import distances
 from robustnets.core.record import Record
@@ -18,11 +18,41 @@ def outcomes(classifier: Classifier, x: np.ndarray) -> tuple[np.ndarray, np.ndar
     Raises:
         FloatingPointError: if a logit is not finite.
     """
+    logits = _logits(classifier, x)
+    return logits.argmax(axis=1), _confidence(logits)
+
+
+def _logits(classifier: Classifier, x: np.ndarray) -> np.ndarray:
     logits = classifier.predict(x)
     if not np.isfinite(logits).all():
         bad = int((~np.isfinite(logits)).any(axis=1).sum())
         raise FloatingPointError(f"{bad} of {len(x)} examples have logits that are not finite")
-    return logits.argmax(axis=1), softmax(logits, axis=1).max(axis=1).astype(np.float32)
+    return logits
+
+
+def _confidence(logits: np.ndarray) -> np.ndarray:
+    return softmax(logits, axis=1).max(axis=1).astype(np.float32)
+
+
+def by_channel(x: np.ndarray, x_adv: np.ndarray) -> dict[str, np.ndarray]:
+    """Distances as CSDS440 takes them: of each channel by itself, and then added up.
+
+    In l2 they lie between the usual distance and sqrt(C) times it, in linf between it and C
+    times it; with one channel they are the usual ones.
+
+    Args:
+        x: float (N, H, W, C).
+        x_adv: float, the same shape.
+
+    Returns:
+        "linf_channels", "l2_channels": float64 (N,), in input units.
+
+    Source: CSDS440 comparative study, section 3.1.3.
+    """
+    channels = [distances(x[..., c], x_adv[..., c]) for c in range(x.shape[-1])]
+    return {
+        f"{norm}_channels": np.sum([d[norm] for d in channels], axis=0) for norm in ("linf", "l2")
+    }
 
 
 def measure(
@@ -34,6 +64,8 @@ def measure(
     *,
     curves: Mapping[str, np.ndarray] | None = None,
     pictured: int = 0,
+    target: np.ndarray | None = None,
+    probabilities: bool = False,
     about: Mapping[str, Any] | None = None,
 ) -> Record:
     """Predict, compare and keep every example's outcome.
@@ -47,36 +79,68 @@ def measure(
             does not grow with the number of radii.
         curves: training curves to keep with the Record.
         pictured: how many of the first examples are kept as pictures.
-        about: facts to keep with the Record.
+        target: int (N,), the classes that the attack was to reach, or None.
+        probabilities: keep those of all classes.
+        about: facts to keep with the Record, which gets three more: "attack_seconds"; "means" of
+            what was measured; and "untouched", how many of the rightly classified examples came
+            back bit for bit as they were, at each radius. An attack by gradients leaves those
+            alone that have none.
     """
-    clean, confidence = outcomes(classifier, x)
-    arrays: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("adversarial_confidence", "linf", "l2", "forward", "backward")
-    }
-    epsilons, predictions, pictures, seconds = [], [], [x[:pictured]], 0.0
+    logits = _logits(classifier, x)
+    clean = logits.argmax(axis=1)
+    arrays: dict[str, np.ndarray] = {"clean_confidence": _confidence(logits)}
+    if target is not None:
+        arrays["target"] = target
+    if probabilities:
+        arrays["clean_log_probabilities"] = _log_probabilities(logits)
+    rows: dict[str, list[np.ndarray]] = {}
+    epsilons, predictions, pictures, seconds = [], [], [x[:pictured]], []
+    untouched: list[int] = []
     for eps, examples in adversarial:
-        predicted, sure = outcomes(classifier, examples.x)
-        moved = distances(x, examples.x)
+        logits = _logits(classifier, examples.x)
+        away = distances(x, examples.x)
+        moved = {norm: away[norm] for norm in ("linf", "l2")}
+        untouched.append(int((moved["linf"][clean == y] == 0).sum()))
+        if x.shape[-1] > 1:
+            moved |= by_channel(x, examples.x)
         epsilons.append(eps)
-        predictions.append(predicted)
+        predictions.append(logits.argmax(axis=1))
         pictures.append(examples.x[:pictured])
-        seconds += examples.seconds
-        arrays["adversarial_confidence"].append(sure)
-        arrays["linf"].append(moved["linf"].astype(np.float32))
-        arrays["l2"].append(moved["l2"].astype(np.float32))
-        arrays["forward"].append(examples.forward)
-        arrays["backward"].append(examples.backward)
+        seconds.append(examples.seconds)
+        found = {
+            "adversarial_confidence": _confidence(logits),
+            **{name: values.astype(np.float32) for name, values in moved.items()},
+            "forward": examples.forward,
+            "backward": examples.backward,
+        }
+        if probabilities:
+            found["adversarial_log_probabilities"] = _log_probabilities(logits)
+        for name, values in found.items():
+            rows.setdefault(name, []).append(values)
+    measured = {name: np.stack(values) for name, values in rows.items()}
+    means = {
+        name: values.mean(axis=1, dtype=np.float64).tolist()
+        for name, values in measured.items()
+        if values.ndim == 2
+    }
     return Record(
         cell=cell,
         label=y,
         clean=clean,
         epsilons=np.array(epsilons, np.float64),
         adversarial=np.array(predictions, np.int64).reshape(len(epsilons), len(y)),
-        arrays={
-            "clean_confidence": confidence,
-            **{name: np.stack(rows) for name, rows in arrays.items() if rows},
-        },
+        arrays={**arrays, **measured},
         curves=curves or {},
         pictures={"adversarial": np.stack(pictures)} if pictured else {},
-        about={**(about or {}), "attack_seconds": seconds},
+        about={
+            **(about or {}),
+            "attack_seconds": sum(seconds),
+            "means": means,
+            "untouched": untouched,
+        },
     )
+
+
+def _log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """float16 (N, K); what lies below the range of float16 could not matter."""
+    return np.maximum(log_softmax(logits, axis=1), np.finfo(np.float16).min).astype(np.float16)

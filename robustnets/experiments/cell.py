@@ -67,6 +67,12 @@ class Cell:
             "black-box", it asks for outputs alone; "none" without an attack.
         pictured: how many adversarial examples are kept as pictures.
         examples: only the first so many test examples are measured; None takes all.
+        target: what a targeted attack is to reach: one class for all, or "random", drawn for
+            each example by the network's seed among the classes that are wrong.
+        probabilities: the Record keeps those of every class, and all else about each example.
+        view: how the attack sees the network that it differentiates, one of
+            `robustnets.models.VIEWS`; None: its logits as they are. What is measured stays the
+            network itself.
 
     Raises:
         ValueError: naming the field.
@@ -79,6 +85,9 @@ class Cell:
     knowledge: str = "none"
     pictured: int = 0
     examples: int | None = None
+    target: int | str | None = None
+    probabilities: bool = False
+    view: Any = None
 
     def __post_init__(self) -> None:
         if self.knowledge not in KNOWLEDGE:
@@ -91,8 +100,28 @@ class Cell:
             raise ValueError(f"epsilons must increase, got {self.epsilons}")
         if self.knowledge == "gray-box" and self.network.defense is None:
             raise ValueError("gray-box needs a defense to be kept from the attack")
+        if self.view is not None:
+            self._check_view()
         if self.examples is not None and self.examples < 1:
             raise ValueError(f"examples must be >= 1, got {self.examples}")
+        whole = isinstance(self.target, int) and not isinstance(self.target, bool)
+        if not (self.target in (None, "random") or (whole and int(self.target or 0) >= 0)):
+            raise ValueError(f"target must be None, a class or 'random', got {self.target!r}")
+        if (self.target is not None) != bool(getattr(self.attack, "targeted", False)):
+            raise ValueError(
+                f"a targeted attack needs a target and no other has one, got {self.target!r}"
+            )
+        if not isinstance(self.probabilities, bool):
+            raise ValueError(f"probabilities must be a bool, got {self.probabilities!r}")
+
+    def _check_view(self) -> None:
+        from robustnets.models import VIEWS  # loads Keras, which Cells alone do not need
+
+        if self.attack is None:
+            raise ValueError("a view needs an attack that looks through it")
+        if not isinstance(self.view, VIEWS):
+            names = ", ".join(view.__name__ for view in VIEWS)
+            raise ValueError(f"view must be one of {names}, got {self.view!r}")
 
     def key(self, fingerprint: str, backend: str) -> str:
         """The digest under which the Record is stored."""
@@ -121,4 +150,7 @@ def describe_cell(cell: Cell) -> str:
     if cell.attack is None:
         return text
     name = f"{type(cell.attack).__name__} {cell.attack.threat.norm}"
-    return f"{text}, {name} at {len(cell.epsilons)} radii, {cell.knowledge}, {cell.engine}"
+    if cell.target is not None:
+        name += f" to class {cell.target}" if cell.target != "random" else " to random classes"
+    seen = "" if cell.view is None else f" through {cell.view.label}"
+    return f"{text}, {name} at {len(cell.epsilons)} radii{seen}, {cell.knowledge}, {cell.engine}"

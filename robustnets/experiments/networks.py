@@ -19,6 +19,7 @@ from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter
 from robustnets.models import MODELS
 from robustnets.models.classifier import Classifier, run_in_batches
 from robustnets.training import Training
+from robustnets.training.distillation import lesson
 from robustnets.training.fit import Fitted, Stop, fit
 from robustnets.training.spec import single_rule
 
@@ -34,7 +35,8 @@ class Trained:
     Args:
         model: logits out, the defense inside.
         curves: float64 (epochs,) each, up to its stop.
-        about: JSON types: "epoch", "fired", "train_seconds" and, with a filter, "filter".
+        about: JSON types: "epoch", "fired", "train_seconds"; with a filter, "filter"; with a
+            teacher, "teacher": of how many training "examples" it "misclassified" how many.
         classifier: the same model with what was compiled for it.
     """
 
@@ -123,7 +125,8 @@ class Workshop:
             self._defended(network)
             return
         model = self._fresh(network)
-        fitted = self._fit(model, network.training, network, None)
+        train, _ = held_out(self.dataset.train, network.training.validation)
+        fitted = self._fit(model, network.training, network, None, train)
         for stop in fitted.stops:
             model.set_weights(stop.weights)
             self._keep(replace(network, rule=stop.rule), model, fitted, stop, {})
@@ -139,9 +142,27 @@ class Workshop:
             about = base.about
         layer = self.front(network)
         trained: list[Fitted] = []
+        taught: dict[str, Any] = {}
 
-        def train(model: keras.Model, layer: keras.layers.Layer | None, training: Training) -> None:
-            trained.append(self._fit(model, training, network, layer))
+        def train(
+            model: keras.Model,
+            layer: keras.layers.Layer | None,
+            training: Training,
+            *,
+            temperature: float = 1.0,
+            misclassified: str | None = None,
+        ) -> None:
+            examples, _ = held_out(self.dataset.train, training.validation)
+            labels: np.ndarray | None = None
+            if misclassified is not None:
+                teacher = self.network(replace(network, defense=defense.teacher)).classifier
+                logits = teacher.predict(examples.x)
+                wrong = int((logits.argmax(axis=1) != examples.y).sum())
+                taught["teacher"] = {"examples": len(examples), "misclassified": wrong}
+                examples, labels = lesson(examples, logits, temperature, misclassified)
+            trained.append(
+                self._fit(model, training, network, layer, examples, temperature, labels)
+            )
             model.set_weights(trained[-1].stops[0].weights)
 
         model = defense.defend(start, layer, single_rule(network.training, network.rule), train)
@@ -154,6 +175,7 @@ class Workshop:
                     "converged": fitted.converged,
                 },
             }
+        about = {**about, **taught}
         if trained:
             about = self._keep(network, model, trained[0], trained[0].stops[0], about)
         return Trained(model, {}, about, Classifier(fold(model)))
@@ -164,10 +186,13 @@ class Workshop:
         training: Training,
         network: Network,
         layer: keras.layers.Layer | None,
+        train: Split,
+        temperature: float = 1.0,
+        soft_labels: np.ndarray | None = None,
     ) -> Fitted:
         # the rule only says which stop is wanted: the trajectory is the same for all of them
         key = self.key(replace(network, rule=network.training.rules[0]), training)
-        train, validation = held_out(self.dataset.train, training.validation)
+        _, validation = held_out(self.dataset.train, training.validation)
         if layer is not None:
             # a fixed first layer is applied once here instead of at every step
             train = Split(apply_layer(layer, train.x), train.y)
@@ -184,6 +209,8 @@ class Workshop:
             validation,
             training,
             derive(network.seed, "training"),
+            temperature=temperature,
+            soft_labels=soft_labels,
             checkpoint_path=path,
             callbacks=callbacks,
             progress=report and (lambda epoch, epochs, logs: report(label, epoch, epochs, logs)),

@@ -1,7 +1,7 @@
 """Records and what was run, beside the pages made from them; reports read nothing else."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,18 @@ from robustnets.core.spec import digest
 from robustnets.core.store import write_atomically
 
 
-def publish(records: Sequence[Record], run: Mapping[str, Any], folder: Path) -> None:
+def nothing(record: Record) -> Collection[str]:
+    """No arrays: what most chapters keep."""
+    del record
+    return ()
+
+
+def publish(
+    records: Sequence[Record],
+    run: Mapping[str, Any],
+    folder: Path,
+    kept: Callable[[Record], Collection[str]] = nothing,
+) -> None:
     """Write slim Records and the facts of the run into a chapter's folder.
 
     Records of an earlier run that this one does not have are removed, after the new ones
@@ -20,11 +31,12 @@ def publish(records: Sequence[Record], run: Mapping[str, Any], folder: Path) -> 
         records: all Records of the chapter.
         run: "command", "scale", "jobs".
         folder: the chapter's folder; gets `records/*.npz` and `run.json`.
+        kept: the names of a Record's arrays that its page needs, see `Record.slim`.
     """
     names = set()
     for record in records:
         path = folder / "records" / f"{digest(dict(record.cell))}.npz"
-        record.slim().save(path)
+        record.slim(kept(record)).save(path)
         names.add(path.name)
     text = json.dumps(dict(run), indent=2, sort_keys=True) + "\n"
     write_atomically(folder / "run.json", lambda p: p.write_text(text))

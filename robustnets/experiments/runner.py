@@ -1,7 +1,7 @@
 """Carry Cells out: everything once, in parallel, and nothing finished is done again.
 
-Work goes in four rounds, each needing only the ones before: filters, undefended
-trajectories, defended networks that train, measurements.
+Work goes in five rounds, each needing only the ones before: filters, undefended
+trajectories, teachers of defended networks, defended networks that train, measurements.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import numpy as np
 from robustnets import __version__
 from robustnets.core.dataset import Dataset
 from robustnets.core.record import Record
+from robustnets.core.seeds import derive
 from robustnets.core.spec import to_dict
 from robustnets.core.store import Store
 from robustnets.experiments.cell import Cell, DatasetRef, Network, describe, describe_cell
@@ -153,7 +154,13 @@ def _rounds(missing: Sequence[Planned]):
     # stops of one trajectory are trained together: name the trajectory by its first rule
     trajectories = dict.fromkeys(replace(n, rule=n.training.rules[0]) for n in bases)
     yield [Task(describe(n), n.dataset, networks=(n,)) for n in trajectories]
-    yield [Task(describe(n), n.dataset, networks=(n,)) for n in defended if n.defense.trains]
+    teachers = dict.fromkeys(teacher for n in defended if (teacher := _teacher(n)) is not None)
+    yield [Task(describe(n), n.dataset, networks=(n,)) for n in teachers]
+    yield [
+        Task(describe(n), n.dataset, networks=(n,))
+        for n in defended
+        if n.defense.trains and n not in teachers
+    ]
     by_seed: dict[tuple[DatasetRef, int], list[Planned]] = {}
     for p in missing:
         by_seed.setdefault((p.cell.network.dataset, p.cell.network.seed), []).append(p)
@@ -163,8 +170,18 @@ def _rounds(missing: Sequence[Planned]):
     ]
 
 
+def _teacher(network: Network) -> Network | None:
+    """The network that a defended one learns from, if that is defended, too."""
+    from robustnets.defenses import Taught
+
+    if not isinstance(network.defense, Taught) or network.defense.teacher is None:
+        return None
+    return replace(network, defense=network.defense.teacher)
+
+
 def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     """Carry one task out in this process; `spread` calls it."""
+    from robustnets.experiments.kept import Kept
     from robustnets.experiments.networks import Workshop
 
     task, settings = item
@@ -182,6 +199,7 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     dataset = load_dataset(task.dataset, settings.data_dir)
     board = Path(settings.tensorboard) if settings.tensorboard else None
     workshop = Workshop(dataset, Store(settings.store), report, board)
+    kept = Kept()
     show((task.label, 0, 1, ""))
     for spec, seed in task.filters:
         workshop.fitted_filter(spec, seed)
@@ -189,11 +207,35 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
         workshop.network(network)
     for i, planned in enumerate(task.cells):
         show((task.label, i, len(task.cells) + 1, ""))
-        _measure(planned, workshop)
+        _measure(planned, workshop, kept)
     show((task.label, 1, 1, "done"))
 
 
-def _measure(planned: Planned, workshop) -> None:
+def targets(cell: Cell, label: np.ndarray, classes: int) -> np.ndarray | None:
+    """The classes that a Cell's attack is to reach, or None where it has no target.
+
+    Args:
+        cell: with its target.
+        label: int (N,), true labels. Example i gets the same target whatever follows it.
+        classes: how many there are.
+
+    Returns:
+        int64 (N,); drawn ones are wrong for their example, a class for all may be its own.
+
+    Raises:
+        ValueError: for a class that is not among them.
+    """
+    if cell.target is None:
+        return None
+    if cell.target == "random":
+        draw = np.random.default_rng(derive(cell.network.seed, "target"))
+        return (label + draw.integers(1, classes, len(label))) % classes
+    if int(cell.target) >= classes:
+        raise ValueError(f"target must be one of {classes} classes, got {cell.target}")
+    return np.full(len(label), int(cell.target), np.int64)
+
+
+def _measure(planned: Planned, workshop, kept) -> None:
     from robustnets import backend, engines
     from robustnets.evaluation import measure
     from robustnets.experiments.networks import apply_layer
@@ -204,17 +246,24 @@ def _measure(planned: Planned, workshop) -> None:
     target = source = trained.classifier
     if cell.knowledge == "gray-box":
         source = workshop.network(replace(cell.network, defense=None)).classifier
+    if cell.view is not None:
+        source = cell.view.of(source)
 
     adversarial: Any = ()
+    aims = targets(cell, test.y, len(workshop.dataset.class_names))
     if cell.attack is not None:
-        adversarial = engines.sweep(
-            cell.attack,
-            source,
-            test.x,
-            test.y,
-            cell.epsilons,
-            engine=cell.engine,
-            seed=cell.network.seed,
+        adversarial = kept.get(
+            cell,
+            test.x.nbytes * len(cell.epsilons),
+            lambda: engines.sweep(
+                cell.attack,
+                source,
+                test.x,
+                test.y if aims is None else aims,
+                cell.epsilons,
+                engine=cell.engine,
+                seed=cell.network.seed,
+            ),
         )
     record = measure(
         to_dict(cell),
@@ -224,6 +273,8 @@ def _measure(planned: Planned, workshop) -> None:
         adversarial,
         curves=trained.curves,
         pictured=cell.pictured,
+        target=aims,
+        probabilities=cell.probabilities,
         about={
             **trained.about,
             "robustnets": __version__,
@@ -232,6 +283,10 @@ def _measure(planned: Planned, workshop) -> None:
             "data": workshop.fingerprint,
         },
     )
+    if cell.attack is not None and cell.attack.minimal:
+        # ran once: the seconds of each radius are those of all
+        seconds = record.about["attack_seconds"] / len(cell.epsilons)
+        record = replace(record, about={**record.about, "attack_seconds": seconds})
     layer = workshop.front(cell.network)
     if cell.pictured and layer is not None:
         filtered = np.clip(apply_layer(layer, test.x[: cell.pictured]), 0, 1)

@@ -4,15 +4,19 @@ from robustnets.layers.fit_linear_filter import FilterSpec, FittedFilter, fit_fi
 from robustnets.layers.fold import fold
 from robustnets.layers.linear_filter import LinearFilter
 from robustnets.layers.prepend import prepend
+from robustnets.layers.spatial_smoothing import SpatialSmoothing
 from robustnets.layers.substitute import with_gradient_of
+from robustnets.layers.temperature_softmax import TemperatureSoftmax
 
-LAYERS = (LinearFilter,)
+LAYERS = (LinearFilter, SpatialSmoothing, TemperatureSoftmax)
 
 __all__ = [
     "LAYERS",
     "FilterSpec",
     "FittedFilter",
     "LinearFilter",
+    "SpatialSmoothing",
+    "TemperatureSoftmax",
     "fit_filter",
     "fold",
     "prepend",

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from robustnets.layers import TemperatureSoftmax
 from robustnets.models.functional import within
 from robustnets.models.saved_model import SavedProgram
 
@@ -80,6 +81,9 @@ def _before_head(tensor: Any) -> tuple[Any, str] | None:
     if isinstance(operation, SavedProgram):
         program = operation.without_head()
         return None if program is None else (program[0](before), program[1])
+    if isinstance(operation, TemperatureSoftmax):
+        # divided, so that the softmax of the logits stays what the model says
+        return before / operation.temperature, f"softmax ({operation.name})"
     kind = _head(operation, tensor)
     if kind is not None:
         return before, f"{kind} ({operation.name})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from robustnets.core.store import write_atomically
 from robustnets.report.cells import escape_markdown
 from robustnets.report.dots import Dots, Point, bar_or_dot_figure, scatter_figure
+from robustnets.report.heat import Heat, heat_figure
 from robustnets.report.images import image_grid
 from robustnets.report.lines import Panel, Series, Threshold, line_figure, panels_figure
 from robustnets.report.style import PALETTE, styled
@@ -20,11 +21,13 @@ __all__ = [
     "PALETTE",
     "Dots",
     "Figure",
+    "Heat",
     "Panel",
     "Point",
     "Series",
     "Threshold",
     "bar_or_dot_figure",
+    "heat_figure",
     "image_grid",
     "line_figure",
     "panels_figure",

@@ -2,7 +2,7 @@
 
 from robustnets.stats.bootstrap import bca
 from robustnets.stats.calibration import Reliability, reliability
-from robustnets.stats.classification import Classification, classification
+from robustnets.stats.classification import Classification, Entries, classification, entries
 from robustnets.stats.distances import (
     DistanceCurve,
     PairedDistances,
@@ -36,6 +36,7 @@ __all__ = [
     "Adjusted",
     "Classification",
     "DistanceCurve",
+    "Entries",
     "Equivalence",
     "IndependentRates",
     "Interval",
@@ -50,6 +51,7 @@ __all__ = [
     "classification",
     "clopper_pearson",
     "distance_curve",
+    "entries",
     "equivalent_means",
     "equivalent_rates",
     "holm",

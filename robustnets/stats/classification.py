@@ -44,7 +44,7 @@ def classification(
 
     Precision and recall are those of the predicted class, the one of highest probability.
     Keras' metrics of these names count a class as predicted where its probability exceeds
-    0.5, and are other numbers.
+    0.5, and are other numbers: see `entries`.
 
     Args:
         labels: int (N,), true classes.
@@ -80,4 +80,56 @@ def classification(
             metrics.log_loss(y, p / p.sum(axis=1, keepdims=True), labels=np.arange(p.shape[1]))
         ),
         calibration_error=reliability(y, p).error,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What Keras' Precision, Recall and AUC say of one-hot labels.
+
+    They take the N x K entries for N * K decisions of their own, so that classes are not
+    averaged but pooled, and an example without a probability above the threshold is no
+    decision for any class.
+
+    Args:
+        precision: share of the entries above the threshold that are the true class; NaN where
+            there are none.
+        recall: share of the examples whose true class is above the threshold.
+        auc: area under the ROC curve of all entries, exact, where Keras sums over 200
+            thresholds.
+    """
+
+    precision: float
+    recall: float
+    auc: float
+
+
+def entries(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5) -> Entries:
+    """Precision, recall and AUC over the entries of a one-hot matrix, as Keras has them.
+
+    Args:
+        labels: int (N,), true classes.
+        probabilities: float (N, K), rows sum to 1.
+        threshold: in [0, 1); an entry above it is a decision for its class.
+
+    Raises:
+        ValueError: for labels, probabilities or a threshold that do not fit.
+
+    Example:
+        >>> e = entries([0, 1, 1], [[0.9, 0.1], [0.5, 0.5], [0.6, 0.4]])
+        >>> e.precision, round(e.recall, 3), round(e.auc, 3)
+        (0.5, 0.333, 0.611)
+    """
+    from sklearn import metrics
+
+    y, p = check_probabilities(labels, probabilities)
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold must lie in [0, 1), got {threshold}")
+    own = np.arange(p.shape[1]) == y[:, None]
+    decided = p > threshold
+    right = int((decided & own).sum())
+    return Entries(
+        precision=right / int(decided.sum()) if decided.any() else float("nan"),
+        recall=right / len(y),
+        auc=float(metrics.roc_auc_score(own.ravel(), p.ravel())),
     )

@@ -4,10 +4,13 @@ A small network on data that fits in memory spends most of `model.fit` on dispat
 here each epoch is a single compiled call, and Keras' own callbacks run between epochs.
 """
 
+import functools
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +20,8 @@ from robustnets.callbacks import StopOnStableWeights
 from robustnets.core.dataset import Split
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
-from robustnets.models.classifier import has_convolutions
+from robustnets.layers.temperature_softmax import check_temperature
+from robustnets.models.classifier import draws_in_training, has_convolutions
 from robustnets.training import checkpoint
 from robustnets.training.adversarial import AdversarialTraining
 from robustnets.training.spec import (
@@ -66,10 +70,21 @@ class Fitted:
     curves: dict[str, np.ndarray]
 
 
-def cross_entropy(y, logits):
-    """Mean cross-entropy of a batch: labels (B,), logits (B, K) -> scalar."""
-    losses = keras.ops.sparse_categorical_crossentropy(y, logits, from_logits=True)
-    return keras.ops.mean(losses)
+def cross_entropy(y, logits, temperature: float = 1.0):
+    """Mean cross-entropy of a batch, between the labels and softmax(logits / temperature).
+
+    Args:
+        y: int (B,), classes; or float (B, K), probabilities.
+        logits: float32 (B, K).
+        temperature: > 0.
+
+    Returns:
+        A scalar.
+    """
+    scaled = logits if temperature == 1 else logits / temperature
+    soft = len(y.shape) == 2
+    of = keras.ops.categorical_crossentropy if soft else keras.ops.sparse_categorical_crossentropy
+    return keras.ops.mean(of(y, scaled, from_logits=True))
 
 
 def fit(
@@ -80,6 +95,8 @@ def fit(
     seed: int,
     *,
     adversary: AdversarialTraining | None = None,
+    temperature: float = 1.0,
+    soft_labels: np.ndarray | None = None,
     checkpoint_path: Path | None = None,
     checkpoint_seconds: float = 30.0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -95,6 +112,9 @@ def fit(
         seed: of the order of the examples, and of the adversary's draws.
         adversary: what turns the examples of each step into others, or None. Losses are then
             those of the perturbed examples; validation stays clean.
+        temperature: the loss is that of softmax(logits / temperature); validation stays at 1.
+        soft_labels: float (N, K), rows sum to 1, what each training example is to be given
+            instead of its class; None: its class.
         checkpoint_path: where the state is kept; if the file exists, training goes on
             from it and ends with the same weights as if it had never been interrupted.
         checkpoint_seconds: least time between two checkpoints; 0 writes every epoch.
@@ -103,9 +123,12 @@ def fit(
         progress: called after each epoch with (epoch, max_epochs, logs).
 
     Raises:
-        ValueError: if the checkpoint belongs to another training.
+        ValueError: for a bad temperature, soft labels that are no probabilities of these
+            examples or come with an adversary; if the checkpoint belongs to another training.
         FloatingPointError: if the loss is no longer finite.
     """
+    goal = _goal(train, soft_labels, adversary)
+    loss_of = functools.partial(cross_entropy, temperature=check_temperature(temperature))
     optimizer = _optimizer(training.optimizer)
     # Keras callbacks look for model.optimizer; compiling for it would put our loss into the
     # saved file, where nobody without this package could load it
@@ -113,14 +136,13 @@ def fit(
     optimizer.build(model.trainable_variables)
     perturb = None if adversary is None else adversary.perturb(model)
     _penalise(model, training)
-    run_epoch = backend.epoch_function(
-        model, optimizer, cross_entropy, not has_convolutions(model), perturb
-    )
+    xla = not (has_convolutions(model) or draws_in_training(model))
+    run_epoch = backend.epoch_function(model, optimizer, loss_of, xla, perturb)
     evaluate = _evaluation(model, validation)
-    x, y = map(keras.ops.convert_to_tensor, (train.x, train.y.astype("int32")))
+    x, y = map(keras.ops.convert_to_tensor, (train.x, goal))
 
     watch = _Watch(model, training)
-    key = digest(training, seed, *([] if adversary is None else [adversary]))
+    key = digest(training, seed, *_unusual(adversary, temperature, soft_labels))
     state = checkpoint.load(checkpoint_path, model, optimizer, training.rules, key)
     history = state.history
     stops = {rule: Stop(rule, epoch, True, w) for rule, epoch, w in state.stops}
@@ -167,6 +189,35 @@ def fit(
     return Fitted(
         tuple(stops.get(r, Stop(r, len(history), False, last)) for r in training.rules), curves
     )
+
+
+def _goal(
+    train: Split, soft_labels: np.ndarray | None, adversary: AdversarialTraining | None
+) -> np.ndarray:
+    """What the training examples are to be given: int32 (N,) or float32 (N, K)."""
+    if soft_labels is None:
+        return train.y.astype("int32")
+    if adversary is not None:
+        raise ValueError("soft_labels and an adversary cannot be combined: attacks need classes")
+    soft = np.asarray(soft_labels)
+    if soft.ndim != 2 or len(soft) != len(train):
+        raise ValueError(f"soft_labels must be ({len(train)}, K), got {soft.shape}")
+    if not ((soft >= 0).all() and np.allclose(soft.sum(axis=1), 1, rtol=0, atol=1e-4)):
+        raise ValueError("soft_labels must be probabilities: >= 0, with rows that sum to 1")
+    return soft.astype("float32")
+
+
+def _unusual(
+    adversary: AdversarialTraining | None, temperature: float, soft_labels: np.ndarray | None
+) -> list[Any]:
+    """What else than a training and its seed a checkpoint belongs to."""
+    parts: list[Any] = [] if adversary is None else [adversary]
+    if temperature != 1:
+        parts.append({"temperature": float(temperature)})
+    if soft_labels is not None:
+        data = np.ascontiguousarray(soft_labels, "float32").tobytes()
+        parts.append({"soft_labels": hashlib.sha256(data).hexdigest()})
+    return parts
 
 
 def _optimizer(spec: Optimizer) -> keras.optimizers.Optimizer:

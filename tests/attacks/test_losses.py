@@ -119,3 +119,22 @@ def test_fgsm_refuses_a_targeted_that_is_no_bool():
     with pytest.raises(ValueError, match="targeted"):
         FGSM(ThreatModel("linf", 0.1), targeted=1)
     assert FGSM in ATTACKS
+
+
+@pytest.mark.parametrize("gap", [0.0, 30.0])
+def test_the_plain_cross_entropy_loses_the_true_class(gap):
+    """The same number and gradient, until softmax rounds to 1: then its own entry is zero."""
+    z = Z.copy()
+    z[np.arange(7), Y] += gap
+    both = [
+        backend.value_and_grad(lambda v, loss=loss: loss(v, Y))(ops.convert_to_tensor(z))
+        for loss in (losses.PlainCrossEntropy(), losses.cross_entropy)
+    ]
+    (value, gradient), (expected, full) = [tuple(map(ops.convert_to_numpy, pair)) for pair in both]
+    np.testing.assert_allclose(value, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(gradient, full, rtol=0, atol=1e-6)
+    own = gradient[np.arange(7), Y]
+    assert (own == 0).all() == (gap > 0)
+    assert (full[np.arange(7), Y] < 0).all()
+    assert (np.delete(gradient[0], Y[0]) > 0).all()
+    losses.check_loss(losses.PlainCrossEntropy())

@@ -26,7 +26,7 @@ def test_what_a_chapter_has(slug):
     assert set(module.SCALES) == set(SCALES)
     for name in ("cells", "page", "entry"):
         assert callable(getattr(module, name))
-    assert reported.load("thesis", slug)
+    assert reported.load(None, slug)
 
 
 def test_unknown_chapter():
@@ -47,7 +47,8 @@ def test_every_report_is_a_chapter():
 
 def test_every_file_is_a_chapter_or_serves_them():
     files = {p.stem for p in (ROOT / "robustnets" / "chapters").glob("*.py")}
-    assert files == {*CHAPTERS, "__init__", "common", "write"}
+    parts = {f for f in files if f.partition("_")[0] in CHAPTERS and f not in CHAPTERS}
+    assert files - parts == {*CHAPTERS, "__init__", "cnns", "common", "write"}
 
 
 @pytest.mark.parametrize("scale", SCALES)

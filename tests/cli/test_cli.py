@@ -83,7 +83,7 @@ def test_list():
         (["run", "stopping", "--scale", "ful"], "no scale 'ful'; there are demo, quick, full; did"),
         (["run", "filters", "--engine", "nativ"], "no engine 'nativ'; there are native, art, cle"),
         (["report", "filter"], "no chapter 'filter'; there are stopping, filters; did you mean 'f"),
-        (["data", "mnits"], "no data set 'mnits'; there are mnist, cifar10, digits; did you mean"),
+        (["data", "mnits"], "no data set 'mnits'; there are mnist, cifar10, digits, tiny_imag"),
         (["data", "none.npz"], "there is no file none.npz"),
         (["run", "stopping", "--shard", "9/8"], "a shard is one of 1/8 to 8/8, got 9/8"),
         (["run", "stopping", "--shard", "1/2", "--out", "x"], "a shard writes no page; give --out"),
@@ -132,7 +132,7 @@ def test_peer_engines_need_tensorflow(monkeypatch, tmp_path):
 
 def test_data():
     text = text_of(invoke("data", env={"COLUMNS": "200"}))
-    for name in ("mnist", "cifar10", "digits"):
+    for name in ("mnist", "cifar10", "digits", "tiny_imagenet"):
         assert name in text
     assert "embedded" in text
 

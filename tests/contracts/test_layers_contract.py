@@ -6,16 +6,35 @@ import pytest
 from keras import ops
 
 from robustnets import backend
-from robustnets.layers import LAYERS, FilterSpec, LinearFilter, fit_filter, prepend
+from robustnets.layers import (
+    LAYERS,
+    FilterSpec,
+    LinearFilter,
+    SpatialSmoothing,
+    TemperatureSoftmax,
+    fit_filter,
+    prepend,
+)
 from robustnets.models.classifier import Classifier
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 1, (70, 5, 4, 3)).astype(np.float32)
 FITTED = fit_filter(FilterSpec("pca", 6), X, seed=0)
 # layer class: a fitted or built layer, made anew
-EXAMPLES = {LinearFilter: lambda: LinearFilter.of(FITTED)}
+EXAMPLES = {
+    LinearFilter: lambda: LinearFilter.of(FITTED),
+    SpatialSmoothing: lambda: SpatialSmoothing("median", 3, "mirror"),
+    TemperatureSoftmax: lambda: TemperatureSoftmax(10.0, name="softmax_at_10"),
+}
+# layers on logits stand behind a network; all others take images and stand before it
+ON_LOGITS = (TemperatureSoftmax,)
+LOGITS = RNG.normal(0, 9, (70, 7)).astype(np.float32)
 
 every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda c: c.__name__)
+on_images = pytest.mark.parametrize(
+    "layer", [c for c in LAYERS if c not in ON_LOGITS], ids=lambda c: c.__name__
+)
+on_logits = pytest.mark.parametrize("layer", ON_LOGITS, ids=lambda c: c.__name__)
 
 
 def numbers(tensor):
@@ -57,15 +76,28 @@ def test_config_round_trip(layer):
 @every_layer
 def test_shape_dtype_and_compiled_equals_eager(layer):
     made = EXAMPLES[layer]()
-    eager = numbers(made(X))
+    x = LOGITS if layer in ON_LOGITS else X
+    eager = numbers(made(x))
     assert eager.dtype == np.float32
-    assert eager.shape == X.shape == tuple(made.compute_output_shape(X.shape))
+    assert eager.shape == x.shape == tuple(made.compute_output_shape(x.shape))
     fast = backend.compiled(lambda x: made(x))
-    np.testing.assert_allclose(numbers(fast(ops.convert_to_tensor(X))), eager, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(numbers(made(X[:3])), eager[:3], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(numbers(fast(ops.convert_to_tensor(x))), eager, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(numbers(made(x[:3])), eager[:3], rtol=0, atol=1e-6)
 
 
-@every_layer
+@on_logits
+def test_appended_models_save_and_load_as_one_file(layer, tmp_path):
+    whole = keras.Sequential([body(), EXAMPLES[layer]()], name="whole")
+    expected = numbers(whole(X))
+    np.testing.assert_allclose(
+        expected, numbers(EXAMPLES[layer]()(whole.layers[0](X))), rtol=0, atol=1e-6
+    )
+    whole.save(tmp_path / "model.keras")
+    back = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(numbers(back(X)), expected)
+
+
+@on_images
 @pytest.mark.parametrize("kind", ["sequential", "functional", "subclassed"])
 def test_prepended_models_save_and_load_as_one_file(layer, kind, tmp_path):
     if kind == "subclassed":
@@ -84,7 +116,7 @@ def test_prepended_models_save_and_load_as_one_file(layer, kind, tmp_path):
     assert Classifier(back).digest == Classifier(whole).digest
 
 
-@every_layer
+@on_images
 def test_prepend_shares_weights_and_names_do_not_depend_on_history(layer):
     model = body()
     first, second = (prepend(model, EXAMPLES[layer]()) for _ in range(2))

@@ -56,6 +56,14 @@ def test_at():
         ({"adversarial": np.zeros((N, E), int)}, r"adversarial must be \(2, 6\), got \(6, 2\)"),
         ({"adversarial": np.zeros(N, int)}, r"adversarial must be \(2, 6\), got \(6,\)"),
         ({"arrays": {"l2": np.zeros((N, E))}}, r"l2 must be \(6,\) or \(2, 6\), got \(6, 2\)"),
+        (
+            {"arrays": {"clean_log_probabilities": np.zeros(N)}},
+            r"clean_log_probabilities must be \(6, K\) or \(2, 6, K\), got \(6,\)",
+        ),
+        (
+            {"arrays": {"adversarial_log_probabilities": np.zeros((N, E, 4))}},
+            r"must be \(6, K\) or \(2, 6, K\), got \(6, 2, 4\)",
+        ),
     ],
 )
 def test_refusals(changes, message):
@@ -145,3 +153,52 @@ def test_another_file(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(ValueError, match=r"other.npz is not a Record: it lacks 'facts'"):
         Record.load(tmp_path / "other.npz")
+
+
+def probable(**changes):
+    """A Record that kept the probabilities of three classes."""
+    rng = np.random.default_rng(1)
+    p = {
+        "clean": rng.dirichlet(np.full(3, 0.1), N),
+        "adversarial": rng.dirichlet([1, 2, 3], (E, N)),
+    }
+    logs = {f"{k}_log_probabilities": np.log(v).astype(np.float16) for k, v in p.items()}
+    return make(arrays={**make().arrays, **logs, **changes}), p
+
+
+def test_probabilities(tmp_path):
+    record, p = probable()
+    assert p["clean"].min() < 1e-7  # less than a float16 holds
+    loaded = Record.load(record.save(tmp_path / "a.npz"))
+    for found, expected in (
+        (loaded.probabilities(), p["clean"]),
+        (loaded.probabilities(1), p["adversarial"][1]),
+    ):
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found.sum(axis=1), 1, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-3)
+        # the logarithm is what a loss is made of
+        np.testing.assert_allclose(np.log(found), np.log(expected), rtol=2e-3, atol=2e-3)
+    with pytest.raises(ValueError, match=r"no clean_log_probabilities; ask for Cell"):
+        make().probabilities()
+
+
+def test_a_record_with_probabilities_stays_whole_and_a_target_stays():
+    record, _ = probable()
+    assert record.slim() is record
+    aimed = make(arrays={**make().arrays, "target": np.array([1, 2, 0, 1, 2, 0])})
+    assert set(aimed.slim().arrays) == {"target"}
+
+
+def test_targets_reached():
+    target = np.array([1, 2, 2, 1, 1, 0])
+    record = make(arrays={"target": target})
+    t, f = True, False
+    # example 2 is of the target's class; example 4 is of it too
+    assert record.aimed.tolist() == [t, t, f, t, f, t]
+    assert record.reached.tolist() == [[f, t, f, f, f, f], [t, t, f, f, f, t]]
+    # example 4 is taken for class 2 as it stands
+    taken = make(arrays={"target": np.array([1, 2, 0, 1, 2, 0])})
+    assert taken.aimed.tolist() == [t, t, t, t, f, t]
+    with pytest.raises(ValueError, match="attack had no target"):
+        assert make().aimed.any()

@@ -6,7 +6,7 @@ import pytest
 
 from robustnets.engines import Adversarial
 from robustnets.evaluation import measure
-from robustnets.evaluation.measure import outcomes
+from robustnets.evaluation.measure import by_channel, outcomes
 from robustnets.models.classifier import Classifier
 
 SHAPE, N = (5, 4, 3), 8
@@ -89,7 +89,14 @@ def test_record(classifier, examples):
         np.testing.assert_array_equal(record.pictures["adversarial"][e + 1], made_of.x[:2])
     np.testing.assert_array_equal(record.pictures["adversarial"][0], x[:2])
     np.testing.assert_array_equal(record.curves["loss"], [0, 1, 2])
-    assert record.about == {"device": "cpu", "attack_seconds": 3.0}
+    assert {k: record.about[k] for k in ("device", "attack_seconds")} == {
+        "device": "cpu",
+        "attack_seconds": 3.0,
+    }
+    means = record.about["means"]
+    assert set(means) == {n for n, a in record.arrays.items() if a.ndim == 2}
+    np.testing.assert_allclose(means["l2"], record.arrays["l2"].mean(axis=1), rtol=0, atol=1e-6)
+    assert means["forward"] == [4.5, 4.5]
     assert record.cell == {"seed": 3}
 
 
@@ -98,7 +105,7 @@ def test_nothing_attacked(classifier, examples):
     assert record.adversarial.shape == (0, N)
     assert set(record.arrays) == {"clean_confidence"}
     assert dict(record.pictures) == {}
-    assert record.about == {"attack_seconds": 0.0}
+    assert record.about == {"attack_seconds": 0.0, "means": {}}
 
 
 def test_one_radius_in_memory_at_a_time(classifier, examples):
@@ -128,3 +135,36 @@ def test_logits_that_are_not_finite(classifier, examples):
     classifier.model.set_weights([np.full((60, 4), np.inf)])
     with pytest.raises(FloatingPointError, match="8 of 8 examples"):
         measure({}, classifier, x, y)
+
+
+def test_distances_channel_by_channel(classifier, examples):
+    """Section 3.1.3 of CSDS440: each channel by itself, then added up."""
+    x, y = examples
+    moved_x = x.copy()
+    moved_x[:, 1, 2] += np.array([0.03, -0.04, 0.0], np.float32)
+    moved_x[:, 4, 0, 1] += 0.03
+    record = measure({}, classifier, x, y, [(0.1, Adversarial(moved_x, y > 0, y, y, 0.0, x))])
+    for name, expected in (
+        ("linf", 0.04),
+        ("l2", np.sqrt(0.03**2 + 0.04**2 + 0.03**2)),
+        ("linf_channels", 0.03 + 0.04),
+        ("l2_channels", 0.03 + 0.05),
+    ):
+        np.testing.assert_allclose(record.arrays[name][0], expected, rtol=0, atol=1e-6)
+    one = by_channel(x[..., :1], moved_x[..., :1])
+    np.testing.assert_allclose(one["l2_channels"], 0.03, rtol=0, atol=1e-6)
+
+
+def test_probabilities_and_targets(classifier, examples):
+    x, y = examples
+    made = [(0.1, moved(x, 0.1, 1)), (0.2, moved(x, 0.2, 2))]
+    target = (y + 1) % 4
+    record = measure({}, classifier, x, y, made, target=target, probabilities=True)
+    np.testing.assert_array_equal(record.arrays["target"], target)
+    for radius, images in ((None, x), (0, made[0][1].x), (1, made[1][1].x)):
+        p = record.probabilities(radius)
+        assert p.shape == (N, 4)
+        np.testing.assert_array_equal(p.argmax(axis=1), by_hand(classifier, images)[0])
+        np.testing.assert_allclose(p.max(axis=1), by_hand(classifier, images)[1], rtol=0, atol=2e-3)
+    assert record.arrays["adversarial_log_probabilities"].dtype == np.float16
+    assert "adversarial_log_probabilities" not in record.about["means"]

@@ -15,6 +15,7 @@ RULES = (FixedEpochs(3), EarlyStop(2))
 NETWORK = Network(DatasetRef("digits"), "fc_100_100_10", Training(RULES), RULES[0], 5)
 DEFENDED = replace(NETWORK, defense=Reconstruction(FilterSpec("pca", 9)))
 FAST = FGSM(ThreatModel("linf", 0.1))
+AIMED = FGSM(ThreatModel("linf", 0.1), targeted=True)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,12 @@ FAST = FGSM(ThreatModel("linf", 0.1))
         ({"epsilons": (0.2, 0.1)}, r"epsilons must increase, got \(0.2, 0.1\)"),
         ({"epsilons": (0.1, 0.1)}, r"epsilons must increase, got \(0.1, 0.1\)"),
         ({"knowledge": "gray-box"}, "gray-box needs a defense to be kept from the attack"),
+        ({"target": 3}, "a targeted attack needs a target and no other has one, got 3"),
+        ({"target": True}, "target must be None, a class or 'random', got True"),
+        ({"target": -1}, "target must be None, a class or 'random', got -1"),
+        ({"target": "worst"}, "target must be None, a class or 'random', got 'worst'"),
+        ({"attack": replace(FAST, targeted=True)}, "a targeted attack needs a target"),
+        ({"probabilities": 1}, "probabilities must be a bool, got 1"),
     ],
 )
 def test_refusals(changes, message):
@@ -53,6 +60,9 @@ def test_key_depends_on_all_of_it():
         replace(cell, epsilons=(0.1,)),
         replace(cell, engine="art"),
         replace(cell, pictured=1),
+        replace(cell, probabilities=True),
+        replace(cell, attack=AIMED, target=3),
+        replace(cell, attack=AIMED, target="random"),
         replace(cell, attack=FGSM(ThreatModel("l2", 0.1))),
         replace(cell, network=replace(DEFENDED, seed=6)),
         replace(cell, network=replace(DEFENDED, rule=RULES[1])),
@@ -76,3 +86,6 @@ def test_labels():
         "fc_100_100_10, Reconstruction pca 9, seed 5, FixedEpochs epochs 3, "
         "FGSM linf at 2 radii, gray-box, native"
     )
+    aimed = Cell(NETWORK, AIMED, (0.1,), knowledge="white-box", target=7)
+    assert "FGSM linf to class 7 at 1 radii" in describe_cell(aimed)
+    assert "to random classes at" in describe_cell(replace(aimed, target="random"))

@@ -223,3 +223,45 @@ def test_backend_is_told_without_importing_it(tmp_path, monkeypatch, env, config
         (tmp_path / "keras.json").write_text(json.dumps(config))
     assert runner.backend_name() == expected
     assert "keras" not in sys.modules
+
+
+def aimed(target):
+    attack = FGSM(ThreatModel("linf", 0.1), targeted=True)
+    changes = {"target": target, "pictured": 0, "epsilons": (0.1, 0.5)}
+    return replace(cells()[1], attack=attack, **changes)
+
+
+def test_targets():
+    label = np.arange(60) % 10
+    assert runner.targets(cells()[1], label, 10) is None
+    assert set(runner.targets(aimed(7), label, 10)) == {7}
+    drawn = runner.targets(aimed("random"), label, 10)
+    assert not (drawn == label).any()
+    assert set(drawn) == set(range(10))
+    # example i gets the same whatever follows it, and another seed draws others
+    np.testing.assert_array_equal(runner.targets(aimed("random"), label[:17], 10), drawn[:17])
+    other = aimed("random")
+    other = replace(other, network=replace(other.network, seed=1))
+    assert (runner.targets(other, label, 10) != drawn).mean() > 0.5
+    with pytest.raises(ValueError, match="target must be one of 10 classes, got 10"):
+        runner.targets(aimed(10), label, 10)
+
+
+def test_targeted_cells(done):
+    _, _, store = done
+    wanted = [
+        aimed(7),
+        aimed("random"),
+        replace(aimed(7), attack=FAST, target=None, probabilities=True),
+    ]
+    seven, drawn, whole = runner.run(wanted, settings(store))
+    assert set(seven.arrays["target"]) == {7}
+    np.testing.assert_array_equal(
+        drawn.arrays["target"], runner.targets(wanted[1], drawn.label, 10)
+    )
+    for record in (seven, drawn):
+        # an attack that does not aim gets to the same class less often
+        strays = record.aimed & (whole.adversarial[1] == record.arrays["target"])
+        assert record.reached[1].sum() > strays.sum()
+    assert whole.probabilities(1).shape == (60, 10)
+    np.testing.assert_array_equal(whole.probabilities().argmax(axis=1), whole.clean)

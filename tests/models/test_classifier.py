@@ -6,7 +6,13 @@ import pytest
 
 from robustnets import backend
 from robustnets.layers import FilterSpec, LinearFilter, fit_filter, prepend
-from robustnets.models.classifier import Classifier, batches, has_convolutions, run_in_batches
+from robustnets.models.classifier import (
+    Classifier,
+    batches,
+    draws_in_training,
+    has_convolutions,
+    run_in_batches,
+)
 
 SHAPE = (5, 4, 3)
 
@@ -128,3 +134,10 @@ def test_has_convolutions():
         [keras.Input(SHAPE), keras.layers.Conv2D(2, 2), keras.layers.Flatten()]
     )
     assert has_convolutions(keras.Sequential([keras.Input(SHAPE), inner, keras.layers.Dense(2)]))
+
+
+def test_draws_in_training():
+    assert not draws_in_training(dense(keras.layers.Dense(2)))
+    assert not draws_in_training(dense(keras.layers.Dropout(0.0)))
+    inner = dense(keras.layers.Dropout(0.5))
+    assert draws_in_training(keras.Sequential([keras.Input(SHAPE), inner, keras.layers.Dense(2)]))

@@ -1,12 +1,19 @@
-"""The two convolutional networks: the shapes their reports give, and weights from their seeds."""
+"""The convolutional networks: the shapes their sources give, and weights from their seeds."""
 
 import keras
 import numpy as np
 import pytest
 
-from robustnets.models import Classifier, cifar10_cnn, mnist_cnn
+from robustnets.models import (
+    Classifier,
+    cifar10_cnn,
+    mnist_cnn,
+    papernot_cifar10_cnn,
+    papernot_mnist_cnn,
+)
 
-# (input shape, parameters, what each layer gives), from CSCE496 table 2 and CSDS440 figure 5
+# (input shape, parameters, what each layer gives), from CSCE496 table 2, CSDS440 figure 5 and
+# Papernot et al. 2016, table I
 REPORTED = {
     mnist_cnn: (
         (28, 28, 1),
@@ -22,8 +29,24 @@ REPORTED = {
             *((2304,), (512,), (512,), (10,)),
         ],
     ),
+    papernot_mnist_cnn: (
+        (28, 28, 1),
+        320 + 9_248 + 18_496 + 36_928 + 205_000 + 40_200 + 2_010,
+        [
+            *((26, 26, 32), (24, 24, 32), (12, 12, 32), (10, 10, 64), (8, 8, 64), (4, 4, 64)),
+            *((1024,), (200,), (200,), (200,), (10,)),
+        ],
+    ),
+    papernot_cifar10_cnn: (
+        (32, 32, 3),
+        1_792 + 36_928 + 73_856 + 147_584 + 819_456 + 65_792 + 2_570,
+        [
+            *((30, 30, 64), (28, 28, 64), (14, 14, 64), (12, 12, 128), (10, 10, 128)),
+            *((5, 5, 128), (3200,), (256,), (256,), (256,), (10,)),
+        ],
+    ),
 }
-SMALL = (12, 11, 2)
+SMALL = (17, 16, 2)
 builders = pytest.mark.parametrize("build", REPORTED)
 
 
@@ -38,7 +61,13 @@ def test_architecture(build):
 
 
 @pytest.mark.parametrize(
-    ("build", "rates"), [(mnist_cnn, [0.25, 0.5]), (cifar10_cnn, [0.25, 0.25, 0.5])]
+    ("build", "rates"),
+    [
+        (mnist_cnn, [0.25, 0.5]),
+        (cifar10_cnn, [0.25, 0.25, 0.5]),
+        (papernot_mnist_cnn, [0.5]),
+        (papernot_cifar10_cnn, [0.5]),
+    ],
 )
 def test_dropout(build, rates):
     model = build(SMALL, 3, seed=0)
@@ -78,5 +107,7 @@ def test_saved_and_loaded(build, tmp_path):
 
 @builders
 def test_too_small_an_image_is_refused(build):
+    least = 16 if build in (papernot_mnist_cnn, papernot_cifar10_cnn) else 10
+    build((least, least, 1), 10, seed=0)
     with pytest.raises(ValueError, match=r"negative dimension|Computed output size"):
-        build((9, 9, 1), 10, seed=0)
+        build((least - 1, least - 1, 1), 10, seed=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from robustnets.stats import classification
+from robustnets.stats import classification, entries
 
 LABELS = np.array([0, 0, 1, 1, 2])
 PROBABILITIES = np.array(
@@ -75,3 +75,34 @@ def test_a_certain_mistake_costs_a_finite_loss():
 def test_refuses(labels, probabilities, message):
     with pytest.raises(ValueError, match=message):
         classification(labels, probabilities)
+
+
+def test_entries_by_hand():
+    e = entries(LABELS, PROBABILITIES)
+    # above 0.5: 0.7 (right), 0.6 (wrong), 0.8 (right); two examples decide nothing
+    assert e.precision == pytest.approx(2 / 3, abs=1e-12)
+    assert e.recall == pytest.approx(2 / 5, abs=1e-12)
+    assert entries(LABELS, PROBABILITIES, 0.45).recall == pytest.approx(3 / 5, abs=1e-12)
+    assert math.isnan(entries(LABELS, PROBABILITIES, 0.9).precision)
+    with pytest.raises(ValueError, match=r"threshold must lie in \[0, 1\), got 1"):
+        entries(LABELS, PROBABILITIES, 1)
+
+
+def test_entries_are_what_keras_computes():
+    import keras
+
+    rng = np.random.default_rng(3)
+    p = rng.dirichlet(np.full(4, 0.4), 300)
+    y = np.array([rng.choice(4, p=row) for row in p])
+    one_hot = np.eye(4)[y]
+    e = entries(y, p)
+    for metric, ours, off in (
+        (keras.metrics.Precision(), e.precision, 1e-6),
+        (keras.metrics.Recall(), e.recall, 1e-6),
+        (keras.metrics.AUC(num_thresholds=2000), e.auc, 2e-3),
+    ):
+        metric.update_state(one_hot, p)
+        assert float(metric.result()) == pytest.approx(ours, abs=off)
+    macro = classification(y, p)
+    assert e.precision > macro.precision + 0.02
+    assert e.recall < macro.recall - 0.02

@@ -1,0 +1,342 @@
+"""What the distillation chapter says of gradients, temperatures and counter-attacks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from robustnets.chapters.distillation_results import (
+    EPS,
+    EPSILONS,
+    L2_RADII,
+    VIEWS,
+    Paired,
+    Results,
+    all_attacks,
+    claims,
+    clean,
+    gap,
+    name,
+    over,
+    paired,
+    percent,
+    robust,
+    untouched,
+    word,
+)
+from robustnets.core.record import Record
+from robustnets.report.cells import Cell, Percent, PValue
+from robustnets.report.figure import Figure
+from robustnets.report.lines import Panel, Series, line_figure, panels_figure
+from robustnets.report.page import FigureBlock, TableBlock, Text
+from robustnets.report.table import Table
+from robustnets.stats.intervals import Interval, rate
+from robustnets.stats.multiplicity import holm
+from robustnets.stats.paired import paired_rates
+
+
+def temperatures(r: Results):
+    """Zero gradients and robust accuracy against the temperature."""
+    d = r.main
+    ts = r.temperatures(d)
+    rows: list[tuple[Cell, ...]] = []
+    for network, t, groups in _swept(r, d):
+        rows.append(
+            (
+                *(network, f"{t:g}"),
+                Percent(clean(groups["logits"]), 1),
+                *(Percent(untouched(groups[v]), 1) if groups[v] else None for v in VIEWS),
+                *(Percent(robust(groups[v], EPS), 1) if groups[v] else None for v in VIEWS),
+                len(groups["logits"][0].label),
+            )
+        )
+    table = Table(
+        (
+            *("network", "T", "clean"),
+            *(f"zero gradients, {v}" for v in VIEWS),
+            *(f"eps {EPS:g}, {v}" for v in VIEWS),
+            "n",
+        ),
+        tuple(rows),
+        f"{name(d)}, fast gradient method: share of the rightly classified images whose gradient "
+        f"is exactly zero, and robust accuracy at eps {EPS:g}, for each loss that the attacker may "
+        "differentiate; 95 % intervals.",
+    )
+    panels = []
+    for title, measure in (
+        ("zero gradients", untouched),
+        (f"robust accuracy, eps {EPS:g}", lambda group: robust(group, EPS)),
+    ):
+        series = []
+        for network, style in (("distilled", "-"), ("teacher", "--")):
+            for i, view in enumerate(VIEWS):
+                if network == "teacher" and view == "logits":
+                    continue
+                points = [(1.0, r.undefended(d, "logits" if view == "logits / T" else view))]
+                points += [
+                    (t, g[view]) for n, t, g in _swept(r, d) if n == network and t != 1 and g[view]
+                ]
+                intervals = [measure(group) for _, group in points]
+                series.append(
+                    Series(
+                        f"{network}, {view}",
+                        np.array([t for t, _ in points]),
+                        np.array([v.estimate for v in intervals]),
+                        np.array([v.low for v in intervals]),
+                        np.array([v.high for v in intervals]),
+                        style=style,
+                        color=_COLOURS[i],
+                    )
+                )
+        panels.append(
+            Panel(title, series, "temperature T", "share of images", percent=True, x_log=True)
+        )
+    figure = Figure(
+        "temperatures",
+        f"{name(d)}: what the attacker differentiates decides what a temperature seems to be "
+        "worth. At T = 1 stands the undefended network. Dashed: the teacher, which learned hard "
+        "labels at T and from no other network.",
+        "Two panels against temperature: share of zero gradients and robust accuracy, one curve "
+        "per network and loss.",
+        panels_figure(panels, columns=2, share_y=True),
+    )
+    return (Text(_masking(r, d, ts)), FigureBlock(figure), TableBlock(table, "temperatures"))
+
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73")
+
+
+def _swept(r: Results, d: str):
+    """(network, temperature, Records by view) of all that was made at a temperature."""
+    yield "undefended", 1.0, {
+        **{v: r.undefended(d, v) for v in ("softmax", "logits")}, "logits / T": []
+    }  # fmt: skip
+    for network in ("teacher", "distilled"):
+        for t in r.temperatures(d):
+            if network == "distilled":
+                groups = {v: r.student(d, v, t=t) for v in VIEWS}
+            else:
+                groups = {v: r.teacher(d, v, t) for v in VIEWS}
+            if groups["logits"]:
+                yield network, t, groups
+
+
+def _masking(r: Results, d: str, ts: Sequence[float]) -> str:
+    top = ts[-1]
+    student = {v: r.student(d, v) for v in VIEWS}
+    teacher = r.teacher(d, "softmax", top)
+    said = (
+        f"At T = {top:g} the gradient of the softmax's cross entropy is exactly zero for "
+        f"{percent(untouched(student['softmax']))} of the images, that of the logits' for "
+        f"{percent(untouched(student['logits']))}, that of the logits divided by {top:g} for "
+        f"{percent(untouched(student['logits / T']))}. Nothing in the network changes between "
+        "these three: only the last function before the loss does. The robust accuracies "
+        f"are {percent(robust(student['softmax'], EPS))}, "
+        f"{percent(robust(student['logits'], EPS))} and "
+        f"{percent(robust(student['logits / T'], EPS))} at eps {EPS:g}."
+    )
+    if teacher:
+        adaptive = r.teacher(d, "logits / T", top)
+        said += (
+            " It takes no second network either. The teacher, which learned the hard labels, "
+            f"hides its gradients on {percent(untouched(teacher))} of the images and is as "
+            f"robust as it looks only until it is divided by {top:g}: "
+            f"{percent(robust(teacher, EPS))} through the softmax, "
+            f"{percent(robust(adaptive, EPS))} through the logits at temperature. What makes "
+            "the softmax saturate is the temperature in training and its absence afterwards."
+        )
+    return said
+
+
+# counter-attacks
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One attack on both networks at one radius."""
+
+    attack: str
+    view: str
+    knowledge: str
+    radius: str
+    bare: Sequence[Record]
+    student: Sequence[Record]
+    eps: float
+
+
+def _attacks(r: Results, d: str) -> list[Row]:
+    rows = []
+    top = r.top(d)
+    shared = {"network": "distilled", "temperature": top, "treatment": "soft"}
+    for eps in EPSILONS:
+        gray = r.find(d, **shared, knowledge="gray-box")
+        if gray:
+            rows.append(
+                Row(
+                    "FGSM",
+                    "logits",
+                    "gray-box",
+                    f"linf {eps:g}",
+                    r.undefended(d, "logits"),
+                    gray,
+                    eps,
+                )
+            )
+        for attack in ("FGSM", "PGD"):
+            for view in VIEWS:
+                bare = r.undefended(d, "softmax" if view == "softmax" else "logits", attack)
+                knowledge = "adaptive" if view == "logits / T" else "white-box"
+                own = r.find(d, **shared, attack=attack, view=view, knowledge=knowledge)
+                if bare and own:
+                    rows.append(Row(attack, view, knowledge, f"linf {eps:g}", bare, own, eps))
+        black = r.find(d, **shared, attack="Square")
+        if black:
+            bare = r.find(d, network="undefended", attack="Square")
+            rows.append(Row("Square", "logits", "black-box", f"linf {eps:g}", bare, black, eps))
+    near = r.find(d, **shared, attack="CarliniWagner")
+    if near:
+        bare = r.undefended(d, "logits", "CarliniWagner")
+        for eps in (1.0, 2.0):
+            rows.append(Row("Carlini-Wagner", "logits", "adaptive", f"l2 {eps:g}", bare, near, eps))
+    return rows
+
+
+def counter_attacks(r: Results):
+    """Every attack on the undefended and on the distilled network, on the same examples."""
+    blocks: list[Any] = []
+    listed = [(d, row) for d in r.datasets for row in _attacks(r, d)]
+    pairs = [paired(row.student, row.bare, row.eps) for _, row in listed]
+    adjusted = holm([pair.p for pair in pairs])
+    rows: list[tuple[Cell, ...]] = []
+    for (d, row), pair, p in zip(listed, pairs, adjusted):
+        n = min(len(row.bare[0].label), len(row.student[0].label))
+        bare, student = (_first(group, row.eps, n) for group in (row.bare, row.student))
+        rows.append(
+            (
+                *(name(d), row.attack, row.view, row.knowledge, row.radius),
+                *(Percent(bare, 1), Percent(student, 1), pair.cell, PValue(p), word(pair, p)),
+                n,
+            )
+        )
+    table = Table(
+        (
+            *("data", "attack", "through", "knowledge", "radius"),
+            *("undefended", "distilled", "distilled minus undefended", "p, Holm", "verdict", "n"),
+        ),
+        tuple(rows),
+        "Robust accuracy of the undefended and of the distilled network (all soft labels, the "
+        "report's temperature) under each attack, with 95 % intervals; the difference is paired, "
+        f"p-values are Holm-adjusted over the {len(rows)} rows. {claims(r)} The undefended "
+        "network has temperature 1, so its logits / T are its logits. In the gray-box row the "
+        "examples are those crafted on the undefended network.",
+    )
+    d = r.main
+    blocks += [Text(_worst(r, d)), TableBlock(table, "counter-attacks")]
+    near = [row for row in _attacks(r, d) if row.attack == "Carlini-Wagner"]
+    if near:
+        blocks.append(FigureBlock(_curves(d, near[0])))
+    return tuple(blocks)
+
+
+def _first(group: Sequence[Record], eps: float, n: int) -> Interval:
+    return over(group, lambda record: record.robust[record.at(eps)][:n])
+
+
+def _curves(d: str, row: Row) -> Figure:
+    series = []
+    for label, group in (("undefended", row.bare), ("distilled", row.student)):
+        intervals = [robust(group, eps) for eps in L2_RADII]
+        series.append(
+            Series(
+                label,
+                np.array(L2_RADII),
+                np.array([v.estimate for v in intervals]),
+                np.array([v.low for v in intervals]),
+                np.array([v.high for v in intervals]),
+            )
+        )
+    return Figure(
+        "carlini-wagner",
+        f"{name(d)}: robust accuracy against the smallest l2 perturbation that Carlini and "
+        f"Wagner's attack finds, on {len(row.bare[0].label)} test images, with 95 % intervals. "
+        "Its loss is a margin of logits, which does not saturate at any temperature.",
+        "Two falling curves of robust accuracy against the l2 radius.",
+        line_figure(series, "l2 radius", "robust accuracy", percent=True),
+    )
+
+
+def _together(r: Results, d: str, eps: float) -> tuple[Paired, Interval, Interval] | None:
+    """Worst case over all linf attacks per example: distilled minus undefended."""
+    rows = [row for row in _attacks(r, d) if row.eps == eps and row.radius.startswith("linf")]
+    if not rows:
+        return None
+    student, n = all_attacks([row.student for row in rows], eps)
+    bare, m = all_attacks([row.bare for row in rows if row.knowledge != "gray-box"], eps)
+    n = min(n, m)
+    rates = paired_rates(student[:n], bare[:n])
+    intervals = [rate(int(x[:n].sum()), n) for x in (student, bare)]
+    return Paired(rates.difference, rates.p), intervals[0], intervals[1]
+
+
+def _worst(r: Results, d: str) -> str:
+    said = []
+    for eps in EPSILONS:
+        found = _together(r, d, eps)
+        if found is None:
+            continue
+        pair, student, bare = found
+        said.append(
+            f"at eps {eps:g} the distilled network withstands all of them on "
+            f"{percent(student)} of the images and the undefended one on {percent(bare)} "
+            f"({gap(pair)} points, p {_p(pair.p)}, n = {student.n})"
+        )
+    return (
+        "One attack that fails says little: what counts is the worst of them for each image. "
+        f"On {name(d)}, over all linf attacks of the table and on the images that all were made "
+        f"on, {'; '.join(said)}."
+    )
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
+def verdict(r: Results) -> str:
+    """What the numbers say, in words."""
+    lines = []
+    for d in r.datasets:
+        shown = paired(r.student(d, "softmax"), r.undefended(d, "softmax"), EPS)
+        left = paired(r.student(d, "logits / T"), r.undefended(d, "logits"), EPS)
+        lost = paired(r.student(d, "softmax"), r.undefended(d, "softmax"))
+        lines.append(
+            f"- **{name(d)}.** Through the softmax, distillation at T = {r.top(d):g} seems worth "
+            f"{gap(shown)} points of accuracy at eps {EPS:g}; against the logits at "
+            f"temperature it is worth {gap(left)} points. It costs {gap(lost)} points of "
+            "clean accuracy."
+        )
+    d = r.main
+    found = _together(r, d, EPS)
+    real = found[0] if found else paired(r.student(d, "logits / T"), r.undefended(d, "logits"), EPS)
+    if real.p < 0.05 and real.difference.estimate > 0:
+        end = (
+            f"Something is left against all attacks together on {name(d)}, "
+            f"{gap(real)} points at eps {EPS:g}, far from what the softmax shows; it is an "
+            "upper bound, because stronger attacks exist than were run here."
+        )
+    elif real.p < 0.05:
+        end = (
+            f"Against all attacks together the distilled network on {name(d)} is less robust "
+            f"than the undefended one, by {gap(real)} points at eps {EPS:g}."
+        )
+    else:
+        end = (
+            f"Against all attacks together on {name(d)}, no difference to the undefended network "
+            f"is shown ({gap(real)} points at eps {EPS:g})."
+        )
+    return (
+        "\n".join(lines) + f"\n\n{end} What distillation hides is the direction of the gradient "
+        "from whoever reads it off a saturated softmax. It hides it neither from one who "
+        "rescales the logits, nor from a margin of logits, nor from queries, which use no "
+        "gradient at all."
+    )

@@ -1,0 +1,358 @@
+"""What the distillation chapter says of its Records: words, tables, figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from robustnets.chapters import common
+from robustnets.chapters.distillation_results import (
+    EPS,
+    EPSILONS,
+    NAMES,
+    VIEWS,
+    Paired,
+    Results,
+    claims,
+    clean,
+    count,
+    gap,
+    listed,
+    name,
+    paired,
+    percent,
+    robust,
+    untouched,
+    word,
+)
+from robustnets.core.record import Record
+from robustnets.report import reported
+from robustnets.report.cells import Cell, Percent, PValue, Word
+from robustnets.report.compare import EXPLANATION, Comparison
+from robustnets.report.dots import Dots, bar_or_dot_figure
+from robustnets.report.figure import Figure
+from robustnets.report.page import FigureBlock, TableBlock, Text
+from robustnets.report.table import Table
+from robustnets.stats.intervals import next_value
+from robustnets.stats.multiplicity import holm
+
+LABELS = {"all soft labels": "soft", "misclassified removed": "removed"}
+TREATMENTS = {"soft": "all soft labels", "removed": "removed", "hard": "kept as hard labels"}
+
+
+def answer(r: Results) -> str:
+    """The chapter in a paragraph, from its first data set."""
+    d = r.main
+    top, bare = r.top(d), r.undefended(d, "logits")
+    softmax, scaled = (r.student(d, view) for view in ("softmax", "logits / T"))
+    shown = paired(softmax, r.undefended(d, "softmax"), EPS)
+    left = paired(scaled, bare, EPS)
+    return (
+        f"On {name(d)}, a network distilled at temperature {top:g} is right on "
+        f"**{percent(clean(softmax))}** of the clean images, an undefended one on "
+        f"{percent(clean(bare))}. Attacked with the fast gradient method at eps {EPS:g} through "
+        f"its softmax, it stays right on **{percent(robust(softmax, EPS))}**, the undefended one "
+        f"on {percent(robust(r.undefended(d, 'softmax'), EPS))}: "
+        f"{_gain(shown)}. But {percent(untouched(softmax))} of the images have a gradient there "
+        "that is exactly zero, so that the attack has not begun. Once the attacker divides the "
+        f"logits by {top:g}, which changes no prediction, the distilled network stays right on "
+        f"**{percent(robust(scaled, EPS))}**, the undefended one on "
+        f"{percent(robust(bare, EPS))}: {_gain(left)}."
+    )
+
+
+def _gain(pair: Paired) -> str:
+    """A difference in points, in words that its p-value allows."""
+    size = f"{abs(100 * pair.difference.estimate):.1f} points"
+    if pair.p >= 0.05:
+        return f"no difference that these examples show ({gap(pair)} points)"
+    return f"{size} {'more' if pair.difference.estimate > 0 else 'less'}"
+
+
+def setup(r: Results, like_for_like: bool) -> str:
+    """What was done, and how it differs from the report."""
+    return "\n\n".join(
+        [
+            common.caution(like_for_like, "CSDS440", "MNIST and CIFAR-10").strip(),
+            "Defensive distillation (Papernot et al. 2016, "
+            "[arXiv:1511.04508](https://arxiv.org/abs/1511.04508); CSDS440, section 2.4) trains "
+            "two networks of one architecture. The **teacher** learns the labels with its logits "
+            "divided by a temperature T before the softmax. Its probabilities at T are the soft "
+            "labels that the **student**, the distilled network, learns at the same T. The "
+            "student is then used at temperature 1. To fit probabilities at temperature T a "
+            "network makes logits that are about T times as far apart; used at temperature 1, "
+            "its softmax rounds to 0 and 1.",
+            "\n".join(_made(r, d) for d in r.datasets),
+            "An attack by gradients needs a loss to differentiate. The same network is attacked "
+            "through three:\n\n"
+            "- **softmax**: the cross entropy of the probabilities at temperature 1, which Keras "
+            "clips to [1e-7, 1 − 1e-7]. Where the largest is clipped the gradient is exactly "
+            "zero. The report says that it attacked the output of the softmax layer. White-box, "
+            "as the words go, but the attacker has not looked.\n"
+            "- **logits**: the cross entropy computed from the logits, without rounding of "
+            "probabilities near 1. It underflows in float32 only where all other logits are 87 "
+            "to 104 below. White-box. (Keras takes this road by itself where the model "
+            "ends in its own softmax, whose logits it remembers; so the report's gradients may "
+            "have been these. It does not say how its last layer was written.)\n"
+            "- **logits / T**: the same after dividing the logits by T. Adaptive: it is made for "
+            "the defense (Carlini & Wagner 2016, "
+            "[arXiv:1607.04311](https://arxiv.org/abs/1607.04311)).\n\n"
+            "What is measured is always the network itself. Robust accuracy is the share of all "
+            "test images that are right before and after the attack, as in the report.",
+        ]
+    ).strip()
+
+
+def _made(r: Results, dataset: str) -> str:
+    records = r.undefended(dataset, "logits")
+    network = records[0].cell["network"]
+    training, ref = network["training"], network["dataset"]
+    optimizer = training["optimizer"]
+    steps = f"{optimizer['type']}, learning rate {optimizer['learning_rate']:g}"
+    if "momentum" in optimizer:
+        steps += f", momentum {optimizer['momentum']:g}"
+    used = "all" if ref["n_train"] is None else f"the first {ref['n_train']:,}"
+    return (
+        f"- **{name(dataset)}**: `{network['model']}`, {used} training images of which the last "
+        f"{training['validation']:.1%} are held out, {training['rules'][0]['epochs']} epochs in "
+        f"batches of {training['batch_size']} with {steps}; "
+        f"{len(records[0].label):,} test images, {count(len(records), 'training seed')}; "
+        f"temperatures {listed([f'{t:g}' for t in r.temperatures(dataset)])}."
+    )
+
+
+# reported and reproduced
+
+
+def _ours(r: Results, row: reported.Reported) -> tuple[str, str, str, str]:
+    """(our data set, labels, "clean" or "eps=0.1", network) of a reported number."""
+    data, labels, attack, network = row.condition.split(" / ")
+    known = {name(d): d for d in r.datasets}
+    # other data stands in for MNIST, so that a small run shows the layout
+    stand_in = "" if set(known) & set(NAMES.values()) else r.main
+    return known.get(data, stand_in if data == "MNIST" else ""), labels, attack, network
+
+
+def _group(r: Results, dataset: str, network: str, labels: str, view: str) -> list[Record]:
+    if network == "non-distilled":
+        return r.undefended(dataset, view)
+    return r.student(dataset, view, LABELS[labels])
+
+
+def reproduced(r: Results, like_for_like: bool):
+    """Figures 1 and 2 of the report beside ours."""
+    del like_for_like  # said in the set-up
+    rows: list[tuple[Cell, ...]] = []
+    verdicts: dict[str, list[str]] = {"softmax": [], "logits": []}
+    for row in reported.load("csds440", "distillation"):
+        dataset, labels, attack, network = _ours(r, row)
+        if not dataset:
+            continue
+        cells: list[Cell] = [name(dataset), labels, network, attack.replace("=", " ")]
+        cells.append(Percent(row.natural, None))
+        for view in ("softmax", "logits"):
+            group = _group(r, dataset, network, labels, view)
+            eps = None if attack == "clean" else float(attack.removeprefix("eps="))
+            interval = clean(group) if eps is None else robust(group, eps)
+            values = [
+                r.correct.mean() if eps is None else r.robust[r.at(eps)].mean() for r in group
+            ]
+            one = common.as_rate(next_value(values)) if len(group) > 1 else None
+            compared = Comparison.of(row, interval, one, len(group[0].label), len(group))
+            if eps is None and view == "logits":
+                cells += [None, None]
+                continue
+            if eps is not None:
+                verdicts[view].append(compared.verdict)
+            cells += [Percent(interval, 1), Word(compared.verdict, _KINDS[compared.verdict])]
+        rows.append((*cells, len(group[0].label)))
+    columns = (
+        *("data", "labels", "network", "attack", "reported"),
+        *("ours, softmax", "verdict, softmax", "ours, logits", "verdict, logits", "n"),
+    )
+    table = Table(
+        columns,
+        tuple(rows),
+        "Figures 1 and 2 of CSDS440, section 2.4: accuracy in percent, clean and under the fast "
+        f"gradient method, distilled at temperature {r.top(r.main):g}. Ours with its 95 % interval "
+        f"({_unit(r)}), attacked through the softmax and through the logits. {EXPLANATION} The "
+        "report trained a new undefended network beside each treatment; ours is one.",
+    )
+    return (Text(_compared(r, verdicts)), TableBlock(table, "reported"), FigureBlock(_dots(r)))
+
+
+_KINDS = {"inside": "good", "above": "warn", "below": "warn", "no interval": "plain"}
+
+
+def _unit(r: Results) -> str:
+    seeds = len(r.undefended(r.main, "logits"))
+    if seeds == 1:
+        return "Wilson, over test images: it says nothing of training again"
+    return f"Student's t over {seeds} training seeds; the verdict is over one new run"
+
+
+def _compared(r: Results, verdicts: Mapping[str, Sequence[str]]) -> str:
+    counts = {view: sum(v == "inside" for v in found) for view, found in verdicts.items()}
+    d, eps = r.main, EPSILONS[-1]
+    theirs = {
+        _ours(r, row)[1:]: row.natural
+        for row in reported.load("csds440", "distillation")
+        if _ours(r, row)[0] == d
+    }
+    attack = f"eps={eps:g}"
+    gained = (
+        theirs["all soft labels", attack, "distilled"]
+        - (theirs["all soft labels", attack, "non-distilled"])
+    )
+    ours = {
+        view: paired(
+            r.student(d, view), r.undefended(d, view if view == "softmax" else "logits"), eps
+        )
+        for view in VIEWS
+    }
+    nearest = min(ours, key=lambda view: abs(ours[view].difference.estimate - gained))
+    shown = listed([f"{gap(ours[view])} points through the {view}" for view in VIEWS])
+    text = (
+        f"Of the {len(verdicts['softmax'])} numbers under attack, {counts['softmax']} lie inside "
+        f"our interval when the attack looks at the softmax and {counts['logits']} when it looks "
+        "at the logits. What distillation seems to be worth depends on that look. On "
+        f"{name(d)} at eps {eps:g}, the distilled network's accuracy minus the undefended one's is "
+        f"{common.points(gained, 1)} points in the report; ours is {shown}. "
+        f"The nearest is the {nearest}."
+    )
+    if gained < 0:
+        text += (
+            " Where gradients have vanished the fast gradient method moves nothing and costs no "
+            "accuracy. The report's distilled network lost more than its undefended one: whatever "
+            "its attack was pointed at, its gradients had not vanished."
+        )
+    return text
+
+
+def _dots(r: Results) -> Figure:
+    rows = []
+    for row in reported.load("csds440", "distillation"):
+        dataset, labels, attack, network = _ours(r, row)
+        if not dataset or labels != "all soft labels" or attack == "clean":
+            continue
+        eps = float(attack.removeprefix("eps="))
+        for view in ("softmax", "logits"):
+            group = _group(r, dataset, network, labels, view)
+            rows.append(
+                Dots(
+                    f"{name(dataset)}, {attack.replace('=', ' ')}, {network}, {view}",
+                    robust(group, eps),
+                    tuple(x.robust[x.at(eps)].mean() for x in group) if len(group) > 1 else (),
+                    row.natural,
+                    f"through the {view}",
+                )
+            )
+    return Figure(
+        "reported",
+        "Accuracy under the fast gradient method, all soft labels: ours through the softmax and "
+        "through the logits with 95 % intervals, and what CSDS440 reports.",
+        "Dot plot of robust accuracy for the distilled and the undefended network at two radii.",
+        bar_or_dot_figure(rows, "robust accuracy", percent=True),
+    )
+
+
+# treatments
+
+
+def treatments(r: Results):
+    """The three treatments of what the teacher misclassifies."""
+    rows: list[tuple[Cell, ...]] = []
+    tests: list[tuple[str, str, str, Paired]] = []
+    for d in r.datasets:
+        soft = {view: r.student(d, view) for view in ("softmax", "logits / T")}
+        for key, words in TREATMENTS.items():
+            own = {view: r.student(d, view, key) for view in soft}
+            told = own["softmax"][0].about["teacher"]
+            learned = told["examples"] - (told["misclassified"] if key == "removed" else 0)
+            rows.append(
+                (
+                    *(name(d), words, learned, told["misclassified"]),
+                    Percent(clean(own["softmax"]), 1),
+                    Percent(robust(own["softmax"], EPS), 1),
+                    Percent(robust(own["logits / T"], EPS), 1),
+                )
+            )
+            if key != "soft":
+                for measure, view, eps in (
+                    ("clean accuracy", "softmax", None),
+                    (f"robust accuracy at eps {EPS:g}, logits / T", "logits / T", EPS),
+                ):
+                    tests.append((name(d), words, measure, paired(own[view], soft[view], eps)))
+    table = Table(
+        (
+            *("data", "misclassified examples", "learned", "misclassified"),
+            *("clean", f"eps {EPS:g}, softmax", f"eps {EPS:g}, logits / T"),
+        ),
+        tuple(rows),
+        "The student's accuracy for each treatment of the training examples that the teacher "
+        "misclassifies, with 95 % intervals; how many examples the student learned from, and how "
+        "many its teacher (of the first seed) had misclassified.",
+    )
+    adjusted = holm([test[3].p for test in tests])
+    differences = Table(
+        ("data", "treatment", "measure", "minus all soft labels", "p", "p, Holm", "verdict"),
+        tuple(
+            (d, words, measure, pair.cell, PValue(pair.p), PValue(p), word(pair, p))
+            for (d, words, measure, pair), p in zip(tests, adjusted)
+        ),
+        "Each treatment minus all soft labels, in percentage points on the same test images "
+        f"with a paired 95 % interval; p-values are Holm-adjusted over these {len(tests)} "
+        f"comparisons. {claims(r)}",
+    )
+    shown = [t for t, p in zip(tests, adjusted) if p < 0.05]
+    text = (
+        "The report removes the examples that the teacher misclassifies, and names a treatment "
+        "that it had no time for: to keep their hard labels. "
+    )
+    if shown:
+        text += "Here " + "; ".join(
+            f"on {d}, {words}: {measure} {gap(pair)} points" for d, words, measure, pair in shown
+        )
+        text += (
+            ". Every other comparison shows no difference. One training run each cannot tell a "
+            "treatment from the luck of a run: the same network trained again may differ as much."
+            if len(r.undefended(r.main, "logits")) == 1
+            else ". Every other comparison shows no difference."
+        )
+    else:
+        text += (
+            "Here none of the treatments differs from using all soft labels by more than chance, "
+            "which agrees with the report's own reading of its numbers."
+        )
+    return (
+        Text(text),
+        TableBlock(table, "treatments"),
+        TableBlock(differences, "treatments-paired"),
+    )
+
+
+# facts
+
+
+def facts(r: Results, records: Sequence[Record], run: Mapping[str, Any]) -> dict[str, object]:
+    """Where the numbers come from, over all data sets."""
+    own = [r.undefended(d, "logits") for d in r.datasets]
+    return {
+        **common.facts(records, dict(run)),
+        "data": "; ".join(
+            f"{name(d)}, fingerprint {group[0].about['data']}" for d, group in zip(r.datasets, own)
+        ),
+        "test examples": "; ".join(
+            f"{name(d)} {len(group[0].label)}" for d, group in zip(r.datasets, own)
+        ),
+    }
+
+
+def entry_facts(r: Results) -> dict[str, Cell]:
+    """The numbers of the chapter's card."""
+    d = r.main
+    return {
+        "data": listed([name(d) for d in r.datasets]),
+        "test examples": len(r.undefended(d, "logits")[0].label),
+        "training seeds": len(r.undefended(d, "logits")),
+        "clean accuracy": Percent(clean(r.student(d, "softmax"))),
+        "of": f"{name(d)}, distilled at T = {r.top(d):g}",
+    }

@@ -1,0 +1,195 @@
+"""Spatial smoothing as a defense: CSDS440, sections 2.2 (table 3) and 3.3.2 (figures 23 to 26)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from robustnets.chapters import cnns, common
+from robustnets.chapters import smoothing_results as results
+from robustnets.chapters import smoothing_sections as sections
+from robustnets.core.record import Record
+from robustnets.report.cells import Percent
+from robustnets.report.index import IndexEntry
+from robustnets.report.page import Page, Section, Text
+
+SLUG = "smoothing"
+TITLE = "Spatial smoothing"
+QUESTION = (
+    "Does replacing each pixel by a mean or median of its neighbours bring adversarial images "
+    "back, and does it still when the attacker knows about it?"
+)
+WHOLE = 100.0  # an l2 radius beyond any image of the box
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The chapter's numbers at one scale; `full` has the report's 500 images a data set.
+
+    Args:
+        networks: names for `cnns.network`, for figures 23 to 26.
+        photographs: data sets for table 3's layout, "" for the digits' network alone.
+        gradient: test images for FGSM, I-FGSM and PGD.
+        deepfool: test images for both DeepFools.
+        hsj: test images for HopSkipJump.
+        table: test images for table 3's layout.
+        steps: of PGD.
+        epochs: that the Tiny ImageNet network is trained for.
+        seeds: training seeds.
+    """
+
+    networks: tuple[str, ...]
+    photographs: tuple[str, ...]
+    gradient: int
+    deepfool: int
+    hsj: int
+    table: int
+    steps: int
+    epochs: int
+    seeds: int = 1
+
+
+SCALES = {
+    "demo": Scale(("mnist",), ("digits",), 60, 40, 20, 40, 10, 1),
+    "quick": Scale(cnns.NAMES, ("cifar10", "tiny_imagenet-20"), 500, 100, 100, 200, 10, 12),
+    "full": Scale(cnns.NAMES, ("cifar10", "tiny_imagenet"), 500, 500, 500, 500, 40, 30),
+}
+
+
+def cells(
+    scale: str, dataset: str | None = None, seeds: int | None = None, engine: str = "native"
+) -> tuple:
+    """Figures 23 to 26, then table 3; bare, gray-box, and through the smoothing.
+
+    Args:
+        scale: a name in SCALES.
+        dataset: one data set in place of the scale's.
+        seeds: training seeds, in place of the scale's.
+        engine: who carries out what it has; the native engine does the rest.
+    """
+    s = SCALES[scale]
+    networks = s.networks
+    if dataset is not None:
+        networks = ("cifar10",) if dataset == "cifar10" else ("mnist",)
+    out: list[Any] = []
+    for seed in range(seeds or s.seeds):
+        for name in networks:
+            out += _figures(cnns.network(name, scale, seed, dataset), s, engine)
+        for name in s.photographs if dataset is None else (dataset,):
+            out += _table(_photographs(name, scale, seed, dataset), s, engine)
+    return tuple(dict.fromkeys(out))
+
+
+def _photographs(name: str, scale: str, seed: int, dataset: str | None) -> Any:
+    """The network for one data set of table 3."""
+    from robustnets.experiments.cell import DatasetRef, Network
+    from robustnets.training import Adam, FixedEpochs, Training
+
+    if name.startswith("tiny_imagenet"):
+        rule = FixedEpochs(SCALES[scale].epochs)
+        training = Training((rule,), Adam(), 64, cnns.VALIDATION, max_epochs=rule.epochs)
+        return Network(DatasetRef(name), "cifar10_cnn", training, rule, seed)
+    return cnns.network("cifar10" if name == "cifar10" else "mnist", scale, seed, dataset)
+
+
+def _figures(network: Any, s: Scale, engine: str) -> list[Any]:
+    from robustnets.attacks import BIM, FGSM, PGD, DeepFool, DynamicDeepFool, HopSkipJump
+    from robustnets.core.threat import ThreatModel
+    from robustnets.defenses import Smoothing
+
+    eps = results.radius(network.dataset.name)
+    linf, l2 = ThreatModel("linf", results.EPS), ThreatModel("l2", WHOLE)
+    steps = round(results.EPS / results.STEP)
+    # the settings of section 3.3: HSJ with 8, 100 and 10; both DeepFools to the boundary
+    attacks = (
+        (FGSM(linf), (results.EPS,), s.gradient),
+        (BIM(linf, results.STEP, steps, stop_at_boundary=True), (results.EPS,), s.gradient),
+        (PGD(ThreatModel("linf", eps), steps=s.steps), (eps,), s.gradient),
+        (HopSkipJump(linf, 8, 100, 10), (eps, 1.0), s.hsj),
+        (DeepFool(l2, damping=0.0), (WHOLE,), s.deepfool),
+        (DynamicDeepFool(l2), (WHOLE,), s.deepfool),
+    )
+    smoothings = [Smoothing(*spec) for spec in results.SMOOTHINGS]
+    out = []
+    for attack, radii, examples in attacks:
+        through = "black-box" if isinstance(attack, HopSkipJump) else "white-box"
+        arguments = (attack, radii, _engine(engine, attack))
+        out.append(_cell(network, *arguments, through, examples))
+        for smoothing in smoothings:
+            defended = replace(network, defense=smoothing)
+            out.append(_cell(defended, *arguments, "gray-box", examples))
+            out.append(_cell(defended, *arguments, through, examples))
+    return out
+
+
+def _table(network: Any, s: Scale, engine: str) -> list[Any]:
+    from robustnets.attacks import PGD
+    from robustnets.core.threat import ThreatModel
+    from robustnets.defenses import Smoothing
+
+    radii = results.TABLE_EPS
+    attack = PGD(ThreatModel("linf", radii[-1]), steps=s.steps, targeted=True)
+    arguments = (attack, radii, _engine(engine, attack))
+    more = {"target": "random", "pictured": 4 if network.seed == 0 else 0}
+    out = [_cell(network, *arguments, "white-box", s.table, **more)]
+    for kind, border in results.TABLE_KINDS.items():
+        for window in results.WINDOWS:
+            defended = replace(network, defense=Smoothing(kind, window, border))
+            out.append(_cell(defended, *arguments, "gray-box", s.table, **more))
+            if window == results.WINDOWS[0]:
+                more_white = {"target": "random"}
+                out.append(_cell(defended, *arguments, "white-box", s.table, **more_white))
+    return out
+
+
+def _engine(engine: str, attack: Any) -> str:
+    from robustnets import engines
+
+    return engine if engines.supports(engine, attack) else "native"
+
+
+def _cell(network, attack, radii, engine, knowledge, examples, **more) -> Any:
+    from robustnets.experiments.cell import Cell
+
+    return Cell(
+        network, attack, radii, engine, knowledge, examples=examples, probabilities=True, **more
+    )
+
+
+def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
+    """Write the chapter from its Records; see `stopping.page`."""
+    r = results.Results(records)
+    return Page(
+        slug=SLUG,
+        title=TITLE,
+        lead=f"{QUESTION} {sections.answer(r)}",
+        sections=(
+            Section("The question and the set-up", (Text(sections.setup(r, run)),)),
+            Section("Reported and reproduced", sections.reproduced(r)),
+            Section("Before and after smoothing", sections.before_and_after(r)),
+            Section("When the attacker knows", sections.attacked(r)),
+            Section("Windows, kinds and photographs", sections.table_3(r)),
+            Section("What the network sees", sections.pictures(r)),
+        ),
+        facts=common.facts(records, dict(run)),
+    )
+
+
+def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
+    """The chapter's card on the index page."""
+    r = results.Results(records)
+    name = r.names[-1]
+    bare = r.of(name, "PGD", None, "white-box")
+    return IndexEntry(
+        slug=SLUG,
+        title=TITLE,
+        question=QUESTION,
+        headline=sections.answer(r),
+        facts={
+            "data": ", ".join(r.data),
+            "test examples": len(bare[0].label),
+            "training seeds": len(bare),
+            "clean accuracy": Percent(results.rate_of(bare, lambda x: x.correct)),
+            "of": f"{name}, no smoothing",
+        },
+        picture=f"{SLUG}/figures/effectiveness-{name}.png",
+    )

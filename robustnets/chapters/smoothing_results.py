@@ -1,0 +1,163 @@
+"""The Records of the smoothing chapter by what they measure, and the rates taken of them."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from robustnets.chapters import common
+from robustnets.core.record import Record
+from robustnets.stats.intervals import Interval, mean, rate
+
+EPS, STEP = 0.3, 0.05  # of FGSM and I-FGSM, section 2.1.2
+WINDOWS = (3, 5, 7)
+# listing 3 takes what is outside the image for 0, ART mirrors it
+TABLE_KINDS = {"mean": "constant", "0.5mean": "constant", "median": "reflect"}
+SMOOTHINGS = (("mean", 3, "constant"), ("median", 3, "reflect"))
+TABLE_EPS = (2 / 255, 8 / 255)
+ATTACKS = {
+    "FGSM": "FGSM",
+    "BIM": "I-FGSM",
+    "HopSkipJump": "HSJ",
+    "DeepFool": "DeepFool",
+    "DynamicDeepFool": "D-DeepFool",
+}
+FOUR = ("FGSM", "BIM", "HopSkipJump", "DeepFool")  # whose mean gain the report states
+NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits"}
+
+Smoothing = tuple[str, int] | None  # kind and window
+Key = tuple[str, str, Smoothing, str]
+
+
+def radius(dataset: str) -> float:
+    """The linf radius at which PGD and HopSkipJump are counted: 8/255 for photographs."""
+    return 0.1 if dataset in ("mnist", "digits") else 8 / 255
+
+
+def title(dataset: str) -> str:
+    """A data set's name for readers."""
+    if dataset.startswith("tiny_imagenet"):
+        classes = dataset.partition("-")[2]
+        return "Tiny ImageNet" + (f" ({classes} classes)" if classes else "")
+    return NAMES.get(dataset, dataset)
+
+
+def smoothing_of(record: Record) -> Smoothing:
+    """(kind, window), or None for the bare network."""
+    spec = record.cell["network"]["defense"]
+    return None if spec is None else (spec["kind"], spec["window"])
+
+
+def key_of(record: Record) -> Key:
+    """(data set, attack, smoothing, knowledge); targeted PGD is "targeted"."""
+    cell = record.cell
+    attack = cell["attack"]
+    name = "targeted" if attack.get("targeted") else attack["type"]
+    return cell["network"]["dataset"]["name"], name, smoothing_of(record), cell["knowledge"]
+
+
+class Results:
+    """The chapter's Records, each list in the order of the training seeds."""
+
+    def __init__(self, records: Sequence[Record]):
+        self.groups: dict[Key, list[Record]] = {}
+        for record in sorted(records, key=lambda r: r.cell["network"]["seed"]):
+            self.groups.setdefault(key_of(record), []).append(record)
+        order = ["digits", "mnist", "cifar10"]
+        found = {key[0] for key in self.groups}
+        self.data = sorted(found, key=lambda d: (order.index(d) if d in order else 9, d))
+        self.names = [d for d in self.data if (d, "FGSM", None, "white-box") in self.groups]
+        self.photographs = [
+            d for d in self.data if (d, "targeted", None, "white-box") in self.groups
+        ]
+
+    def of(self, dataset: str, attack: str, smoothing: Smoothing, knowledge: str) -> list[Record]:
+        """The Records of one configuration."""
+        return self.groups[dataset, attack, smoothing, knowledge]
+
+    def bare(self, dataset: str, attack: str) -> list[Record]:
+        """The attack on the network without a smoothing."""
+        return self.of(dataset, attack, None, through(attack))
+
+
+def through(attack: str) -> str:
+    """How an attack that knows of the smoothing goes through it."""
+    return "black-box" if attack == "HopSkipJump" else "white-box"
+
+
+def right(record: Record, eps: float | None = None) -> np.ndarray:
+    """bool (N,): right after the attack, at a radius or at the largest."""
+    index = -1 if eps is None else record.at(eps)
+    return record.adversarial[index] == record.label
+
+
+def rate_of(group: Sequence[Record], outcomes: Callable[[Record], np.ndarray]) -> Interval:
+    """A share of examples: Wilson's interval for one training seed, Student's over several."""
+    if len(group) == 1:
+        hits = outcomes(group[0])
+        return rate(int(hits.sum()), len(hits))
+    return common.mean_rate(np.array([outcomes(r).mean() for r in group]))
+
+
+def accuracy(group: Sequence[Record], eps: float | None = None) -> Interval:
+    """Accuracy after the attack, over all examples."""
+    return rate_of(group, lambda r: right(r, eps))
+
+
+def clean(group: Sequence[Record]) -> Interval:
+    """Accuracy before the attack."""
+    return rate_of(group, lambda r: r.correct)
+
+
+def confidence(group: Sequence[Record], eps: float | None) -> Interval:
+    """Mean probability of the true class, before (None) or after the attack, over examples."""
+    values = []
+    for record in group:
+        p = record.probabilities(None if eps is None else record.at(eps))
+        values.append(p[np.arange(len(p)), record.label])
+    return common.mean_rate(np.mean(values, axis=0))
+
+
+def gains(r: Results, dataset: str, smoothing: Smoothing) -> np.ndarray:
+    """Accuracy after smoothing minus before, averaged over `FOUR` attacks and the seeds.
+
+    Returns:
+        float64 (N,), per example, of the examples that all four attacks were run on.
+    """
+    n = min(len(r.bare(dataset, attack)[0].label) for attack in FOUR)
+    out = []
+    for attack in FOUR:
+        gray = r.of(dataset, attack, smoothing, "gray-box")
+        for before, after in zip(r.bare(dataset, attack), gray):
+            out.append(right(after)[:n].astype(float) - right(before)[:n])
+    return np.mean(out, axis=0)
+
+
+def gain(r: Results, dataset: str, smoothing: Smoothing) -> Interval:
+    """The mean of `gains` with its interval over examples."""
+    return mean(gains(r, dataset, smoothing))
+
+
+def budget(group: Sequence[Record], norm: str) -> Interval:
+    """Mean distance over all attacked examples, channels added up as the report does it."""
+    values = []
+    for record in group:
+        name = f"{norm}_channels" if f"{norm}_channels" in record.arrays else norm
+        values.append(record.arrays[name][-1].astype(np.float64))
+    return mean(np.mean(values, axis=0))
+
+
+def worst(r: Results, dataset: str, smoothing: Smoothing, eps: float) -> tuple[Interval, int]:
+    """Accuracy when for each example the worst of all linf attackers within eps counts."""
+    groups = [r.of(dataset, "PGD", smoothing, "white-box")]
+    groups.append(r.of(dataset, "HopSkipJump", smoothing, "black-box"))
+    if smoothing is not None:
+        groups.append(r.of(dataset, "PGD", smoothing, "gray-box"))
+        groups.append(r.of(dataset, "HopSkipJump", smoothing, "gray-box"))
+    n = min(len(group[0].label) for group in groups)
+    hits = [
+        np.all([right(x, eps)[:n] & x.correct[:n] for x in records], axis=0)
+        for records in zip(*groups)
+    ]
+    if len(hits) == 1:
+        return rate(int(hits[0].sum()), n), n
+    return common.mean_rate(np.array([h.mean() for h in hits])), n

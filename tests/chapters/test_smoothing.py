@@ -1,0 +1,132 @@
+"""The smoothing chapter: its Cells, its statistics by hand, and its page from a small run."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from robustnets import cli
+from robustnets.chapters import smoothing
+from robustnets.chapters import smoothing_results as results
+from robustnets.core.record import Record
+from robustnets.experiments.publish import published
+
+# one process runs the demo once for all of these tests
+pytestmark = pytest.mark.xdist_group("smoothing demo")
+
+
+def test_cells_of_the_figures():
+    cells = [c for c in smoothing.cells("full") if c.target is None]
+    # six attacks on two networks; bare, and two smoothings gray-box and through them
+    assert len(cells) == 6 * 2 * (1 + 2 * 2)
+    assert {c.examples for c in cells} == {500}
+    jumps = [c.attack for c in cells if type(c.attack).__name__ == "HopSkipJump"]
+    assert {(a.max_iter, a.max_eval, a.init_eval) for a in jumps} == {(8, 100, 10)}
+    assert {c.knowledge for c in cells if c.attack in jumps} == {"gray-box", "black-box"}
+    for name, eps in (("mnist", 0.1), ("cifar10", 8 / 255)):
+        found = [c for c in cells if c.network.dataset.name == name]
+        assert {c.epsilons for c in found if type(c.attack).__name__ == "PGD"} == {(eps,)}
+
+
+def test_cells_of_table_3():
+    cells = [c for c in smoothing.cells("full") if c.target is not None]
+    assert {c.network.dataset.name for c in cells} == {"cifar10", "tiny_imagenet"}
+    smoothed = [c.network.defense for c in cells if c.knowledge == "gray-box"]
+    # listing 3 takes what is outside for 0, ART mirrors it
+    counts = Counter((d.kind, d.window, d.border) for d in smoothed)
+    assert counts == {
+        (kind, window, border): 2
+        for kind, border in (("mean", "constant"), ("0.5mean", "constant"), ("median", "reflect"))
+        for window in (3, 5, 7)
+    }
+    assert all(c.attack.targeted and c.probabilities for c in cells)
+
+
+def record(kind, attack, knowledge, wrong, n=4, eps=(0.1, 1.0)):
+    """A Record on the digits with the first `wrong` examples wrong after the attack."""
+    defense = None if kind is None else {"type": "Smoothing", "kind": kind, "window": 3}
+    adversarial = np.zeros((len(eps), n), int)
+    adversarial[:, :wrong] = 1
+    network = {"dataset": {"name": "digits"}, "defense": defense, "seed": 0}
+    return Record(
+        cell={"network": network, "attack": {"type": attack}, "knowledge": knowledge},
+        label=np.zeros(n, int),
+        clean=np.zeros(n, int),
+        epsilons=np.array(eps),
+        adversarial=adversarial,
+        arrays={"linf": np.tile(np.linspace(0.1, 0.4, n), (len(eps), 1))},
+    )
+
+
+def test_gain_is_the_mean_over_four_attacks_image_by_image():
+    made = []
+    for attack in results.FOUR:
+        known = results.through(attack)
+        n = 3 if attack == "DeepFool" else 4  # the fourth image was not attacked by all
+        made += [record(None, attack, known, 3, n), record("mean", attack, "gray-box", 3, n)]
+    made[1] = record("mean", "FGSM", "gray-box", 1)  # images 1 and 2 come back
+    r = results.Results(made)
+    assert r.names == ["digits"]
+    np.testing.assert_allclose(results.gains(r, "digits", ("mean", 3)), [0, 0.25, 0.25])
+    assert results.gain(r, "digits", ("mean", 3)).estimate == pytest.approx(0.5 / 3)
+
+
+def test_the_worst_attacker_counts_for_each_image():
+    made = [
+        record("mean", "PGD", "white-box", 1),
+        record("mean", "PGD", "gray-box", 0),
+        record("mean", "HopSkipJump", "black-box", 0, 3),
+        record("mean", "HopSkipJump", "gray-box", 2, 3),
+    ]
+    found, n = results.worst(results.Results(made), "digits", ("mean", 3), 0.1)
+    # of the three images that all attacked, the third alone stands
+    assert (n, found.estimate) == (3, pytest.approx(1 / 3))
+
+
+def test_budget_takes_channels_where_there_are_several():
+    one = record(None, "FGSM", "white-box", 0)
+    assert results.budget([one], "linf").estimate == pytest.approx(0.25)
+    both = replace(one, arrays={**one.arrays, "linf_channels": 3 * one.arrays["linf"]})
+    assert results.budget([both], "linf").estimate == pytest.approx(0.75)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """Folder of the page, with fewer images than at demo scale."""
+    folder = tmp_path_factory.mktemp("pages")
+    small = replace(smoothing.SCALES["demo"], gradient=24, deepfool=16, hsj=8, table=16, steps=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(smoothing.SCALES, "demo", small)
+        arguments = ["run", "smoothing", "--scale", "demo", "--out", str(folder)]
+        store = str(tmp_path_factory.mktemp("store"))
+        result = CliRunner().invoke(cli.app, [*arguments, "--store", store, "--jobs", "1"])
+        assert result.exit_code == 0, result.output
+        yield folder
+
+
+def test_the_page_says_what_was_measured(demo):
+    text = (demo / "smoothing" / "README.md").read_text()
+    assert "smaller scale than the report" in text
+    assert "24 for FGSM, 16 for DeepFool, 8 for HSJ" in text
+    assert not re.search(r"\bnan\b|\binf\b", text, re.IGNORECASE)
+    r = results.Results(published(demo / "smoothing")[0])
+    pgd = r.of("digits", "PGD", ("mean", 3), "white-box")[0]
+    left = 100 * (pgd.adversarial[0] == pgd.label).mean()
+    assert f"**{left:.1f} %** when it goes through the mean" in text
+    gray = r.of("digits", "targeted", ("median", 7), "gray-box")[0]
+    p = gray.probabilities(gray.at(8 / 255))[np.arange(16), gray.label].mean()
+    row = re.search(r"window 7 / ART median / adversarial \| 90 \| ([\d.]+)", text)
+    assert float(row[1]) == pytest.approx(100 * p, abs=0.006)
+
+
+def test_the_page_has_its_figures_and_tables(demo):
+    page = demo / "smoothing"
+    figures = {p.stem for p in (page / "figures").glob("*.png")}
+    assert figures == {"effectiveness-digits", "budget", "pictures"}
+    tables = {p.stem for p in (page / "tables").glob("*.csv")}
+    expected = {"effectiveness", "attacked", "worst", "table-3-digits"}
+    assert tables == expected | {"gains-reported", "table-3-reported"}
+    assert "smoothing/figures/effectiveness-digits.png" in (demo / "index.html").read_text()
