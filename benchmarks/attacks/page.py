@@ -34,6 +34,8 @@ of the calls after the first, which compiles; where a peer takes long, it is cal
 - DeepFool on the CNNs takes the paper's full steps as the peers do; on FC these lead farther than
   the peers' (whose steps the box cuts short), so that our default, which is damped, stands there.
   Both are shown in each table.
+- **load before**: the machine's load as the row began. Above its number of cores other work took
+  its share of them all along: times are then long, and only what stands in one table compares.
 - **cold start**: by how much the first call on a fresh classifier takes longer, tracing and
   compiling. In the last column it is counted into a job of 1,000 examples for `native`, and
   not for the peers."""
