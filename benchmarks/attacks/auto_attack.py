@@ -111,7 +111,7 @@ class Whole:
 
 # title, network, radius
 CASES = {
-    "autoattack-m": ("AutoAttack standard linf 0.1 on M", "m", 0.1),
+    "autoattack-m": ("AutoAttack standard linf 0.3 on M", "m", 0.3),
     "autoattack-a": ("AutoAttack standard linf 0.3 on A", "a", 0.3),
 }
 N, BESIDE, BATCH = 1_000, 100, 250

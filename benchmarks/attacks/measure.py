@@ -113,9 +113,10 @@ def measure(
         for name, xla in _compilers(target.classifier)
     }
     spent: dict[tuple[str, str], list[float]] = {}
-    for done in range(-1, scale.rounds):
+    rounds = min(scale.rounds, row.rounds or scale.rounds)
+    for done in range(-1, rounds):
         for runner in runners:
-            say(f"{row.name}, round {done + 1} of {scale.rounds}: {runner.name}")
+            say(f"{row.name}, round {done + 1} of {rounds}: {runner.name}")
             runner.call()
         for compiler, passes in bare.items():
             for kind in ("forward", "both"):

@@ -111,7 +111,8 @@ def _against(kept: Kept) -> Section:
             "order on what the ones before left standing, all with one seed, so that an example "
             "draws the same in both. **Left by the suite**: examples that withstand the suite and "
             "fall to the attack alone; none is the claim. Share that stands: of all examples, "
-            "those wrong without an attack counted as fallen; 95 % intervals."
+            "those wrong without an attack counted as fallen; 95 % intervals. Time is wall clock, "
+            "tracing included, whatever else the machine did meanwhile."
         )
     ]
     for network, found in kept.items():

@@ -10,7 +10,7 @@ from robustnets import backend
 from robustnets.attacks import balls
 
 IMPOSSIBLE = -1e30  # a logit whose probability is zero, finite so that its gradient is too
-FLAT = 1e-12  # added to gaps between logits, so that equal logits give zero instead of NaN
+FLAT = 1e-12  # least gap between logits, so that equal logits give zero instead of NaN
 
 
 def cross_entropy(logits: Any, y: Any) -> Any:
@@ -70,7 +70,7 @@ def dlr(logits: Any, y: Any) -> Any:
     if logits.shape[-1] < 3:
         return margin(logits, y)
     top = ops.top_k(logits, 3)[0]
-    return margin(logits, y) / (top[:, 0] - top[:, 2] + FLAT)
+    return margin(logits, y) / _gap(top[:, 0] - top[:, 2])
 
 
 def targeted_dlr(logits: Any, y: Any, target: Any) -> Any:
@@ -93,7 +93,12 @@ def targeted_dlr(logits: Any, y: Any, target: Any) -> Any:
     if count < 4:
         return difference
     top = ops.top_k(logits, 4)[0]
-    return difference / (top[:, 0] - 0.5 * (top[:, 2] + top[:, 3]) + FLAT)
+    return difference / _gap(top[:, 0] - 0.5 * (top[:, 2] + top[:, 3]))
+
+
+def _gap(gap):
+    # not gap + FLAT: TensorFlow adds the constant to the first logit, where it is lost
+    return ops.where(gap < FLAT, FLAT, gap)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -83,6 +83,22 @@ def test_ratios_of_equal_logits_and_of_nan(count):
         assert np.isfinite(ops.convert_to_numpy(gradient)[[0, 2]]).all()
 
 
+def test_ratios_of_equal_logits_that_are_not_constants_when_compiled():
+    # a compiled gap + 1e-12 may be 0, the constant having been added to the first logit
+    x, y, target = np.float32([[0.3, 0.5], [2.0, 7.0]]), np.array([0, 3]), np.array([1, 2])
+
+    def logits(v):
+        return ops.repeat(3.0 * ops.sum(v, axis=1, keepdims=True), 5, axis=1)
+
+    for loss in (losses.dlr, lambda z, y: losses.targeted_dlr(z, y, target)):
+        run = backend.compiled(
+            lambda v, loss=loss: backend.value_and_grad(lambda u: loss(logits(u), y))(v)
+        )
+        value, gradient = run(ops.convert_to_tensor(x))
+        assert ops.convert_to_numpy(value).tolist() == [0, 0]
+        assert np.isfinite(ops.convert_to_numpy(gradient)).all()
+
+
 def test_a_loss_that_is_not_finite_gives_nan_rows_only_there():
     x = ops.convert_to_tensor(Z)
     poison = np.zeros_like(Z)

@@ -99,17 +99,27 @@ def test_a_bar_is_reached_by_speed_and_strength(native, peer, minimal, word):
     assert (verdict and verdict.text) == word
 
 
-def test_the_summary_names_what_is_missing():
+def cells(found):
+    said, table = page.bars(found)
+    rows = [] if table is None else table.rows
+    return said, [[getattr(c, "text", getattr(c, "value", c)) for c in row] for row in rows]
+
+
+def test_the_bars_that_are_not_reached_are_listed():
     found = result(peer={"bar": 20.0})
-    assert page.summary([found]) == (
-        "**Bars**: 0 of 1 are reached. Not reached: `pgd-fc` (ART, 18.00 of 20)."
-    )
+    said, rows = cells([found])
+    assert "0 of 1 are reached" in said
+    ((row, way, bar, measured, alone, why),) = rows
+    assert (row, way, bar, alone, why) == ("pgd-fc", "ART", "≥\N{NO-BREAK SPACE}20", None, None)
+    assert measured == pytest.approx(18)
     slow = result({"floor": 0.5, "all_steps": True})
-    assert "1 of 2 are reached. Not reached: `pgd-fc` (native, 2.00 times the floor)" in (
-        page.summary([slow])
-    )
+    said, rows = cells([slow])
+    assert "1 of 2 are reached" in said
+    assert rows[0][:2] == ["pgd-fc", "native"]
+    assert rows[0][3] == pytest.approx(2)
     weak = replace(found, sides=(replace(found.sides[0], success=0.1), found.sides[1]))
-    assert "(weaker than ART)" in page.summary([weak])
+    assert cells([weak])[1][0][-1] == "weaker"
+    assert page.bars([result()])[1] is None
 
 
 def test_times_are_the_best_of_the_warm_calls():
@@ -182,7 +192,7 @@ def test_what_is_saved_comes_back(tmp_path):
     assert on_jax.save(tmp_path) == tmp_path / "jax" / "pgd-fc.json"
     assert page.load(tmp_path) == [found]
     titles = [section.title for section in page.sections(tmp_path)]
-    assert titles == ["PGD", "JAX"]
+    assert titles == ["Attacks", "PGD", "JAX"]
 
 
 def test_strength_counts_what_is_inside():
@@ -225,6 +235,9 @@ def test_memory_of_one_process():
     assert peak.peak >= peak.before > 10**7
 
 
-def test_the_summary_says_what_the_passes_alone_would_give():
-    found = result(native={"floor": 0.5}, peer={"bar": 20.0})  # ours takes 1 s for 10
-    assert "(ART, 18.00 of 20; the bare passes alone 36.00)" in page.summary([found])
+def test_what_the_passes_alone_would_give():
+    said, rows = cells([result(native={"floor": 0.5}, peer={"bar": 20.0})])  # ours: 1 s for 10
+    assert rows[0][4] == pytest.approx(36)
+    assert "For 0 of the 1" in said
+    said, rows = cells([result(native={"floor": 0.5}, peer={"bar": 40.0})])
+    assert "For 1 of the 1" in said
