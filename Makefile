@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STORE  ?= build/demo-store
+CHAPTERS ?= stopping filters regularization evasion smoothing distillation
 # what must hold on JAX as well as on TensorFlow
 ON_BOTH := tests/contracts tests/callbacks tests/layers tests/training tests/test_backend.py \
 	tests/attacks/test_balls.py tests/attacks/test_draws.py tests/attacks/test_losses.py \
@@ -25,8 +26,8 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(READY) ## run both chapters on embedded data and say where the page is
-	$(BIN)/robustnets run stopping filters --scale demo --store $(STORE) --out build/demo -j 2
+demo: $(READY) ## run all chapters on embedded data and say where the page is
+	$(BIN)/robustnets run $(CHAPTERS) --scale demo --store $(STORE) --out build/demo -j 2
 
 test: lint ## lint, types and tests, the contracts on both backends
 	$(HASTY) $(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -49,8 +50,8 @@ notebooks: $(READY) ## execute the notebooks again, at demo scale
 report: $(READY) ## write the committed pages again from their Records
 	$(BIN)/robustnets report --out reports --readme README.md
 
-full: $(READY) ## both chapters at full scale on MNIST (hours on two cores), resumable
-	$(BIN)/robustnets run stopping filters --scale full --out reports -j 2
+full: $(READY) ## all chapters at full scale (days on two cores), resumable
+	$(BIN)/robustnets run $(CHAPTERS) --scale full --out reports -j 2
 
 clean: ## remove what the commands above made, except the environment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
