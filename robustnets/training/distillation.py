@@ -52,10 +52,11 @@ def lesson(
         >>> x, y = np.zeros((2, 1, 1, 1), np.float32), np.array([0, 0])
         >>> logits = np.array([[20.0, 0.0], [0.0, 20.0]], np.float32)
         >>> for treatment in MISCLASSIFIED:
-        ...     print(treatment, lesson(Split(x, y), logits, 20.0, treatment)[1].round(2).tolist())
-        soft [[0.73, 0.27], [0.27, 0.73]]
-        removed [[0.73, 0.27]]
-        hard [[0.73, 0.27], [1.0, 0.0]]
+        ...     _, soft_labels = lesson(Split(x, y), logits, 20.0, treatment)
+        ...     print(treatment, (100 * soft_labels).round().astype(int).tolist())
+        soft [[73, 27], [27, 73]]
+        removed [[73, 27]]
+        hard [[73, 27], [100, 0]]
     """
     check_misclassified(misclassified)
     scaled = logits.astype(np.float64) / check_temperature(temperature)

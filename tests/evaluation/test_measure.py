@@ -105,7 +105,7 @@ def test_nothing_attacked(classifier, examples):
     assert record.adversarial.shape == (0, N)
     assert set(record.arrays) == {"clean_confidence"}
     assert dict(record.pictures) == {}
-    assert record.about == {"attack_seconds": 0.0, "means": {}}
+    assert record.about == {"attack_seconds": 0.0, "means": {}, "untouched": []}
 
 
 def test_one_radius_in_memory_at_a_time(classifier, examples):
