@@ -128,6 +128,7 @@ def _against(kept: Kept) -> Section:
             f"of {suite.about['images']}, {suite.about['accuracy']:.1%} right without an attack.",
         )
         blocks.append(TableBlock(table, f"against-{network}"))
+        blocks += _black_box(found)
         names = {run: missed(found, run) for run in AGAINST if run in found}
         named = [
             f"{TITLES[r]}: {', '.join(map(str, rows))}" for r, rows in names.items() if len(rows)
@@ -135,6 +136,24 @@ def _against(kept: Kept) -> Section:
         if named:
             blocks.append(Text(f"Left by the suite, by test image: {'; '.join(named)}."))
     return Section("The suite against each attack alone", tuple(blocks))
+
+
+def _black_box(found: dict[str, Record]) -> list[Block]:
+    """A sentence where Square alone leaves less standing than some attack by gradients."""
+    square = stands(found["square"])
+    weaker = [run for run in ("apgd-ce", "apgd-t") if stands(found[run]).sum() > square.sum()]
+    if not weaker:
+        return []
+    apgd = stands(found["apgd-ce"]) & stands(found["apgd-t"])
+    return [
+        Text(
+            f"Square, which asks for outputs alone, leaves fewer standing here than "
+            f"{' and '.join(TITLES[run] for run in weaker)}, and breaks "
+            f"{int((apgd & ~square).sum())} that neither APGD breaks: a sign that gradients "
+            "say less about this network than its outputs do, and a reason to attack it in both "
+            "ways."
+        )
+    ]
 
 
 def _line(found: dict[str, Record], run: str) -> tuple[Cell, ...]:
