@@ -140,6 +140,8 @@ def _against(kept: Kept) -> Section:
 
 def _black_box(found: dict[str, Record]) -> list[Block]:
     """A sentence where Square alone leaves less standing than some attack by gradients."""
+    if not {"square", "apgd-ce", "apgd-t"} <= set(found):
+        return []
     square = stands(found["square"])
     weaker = [run for run in ("apgd-ce", "apgd-t") if stands(found[run]).sum() > square.sum()]
     if not weaker:
