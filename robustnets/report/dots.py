@@ -133,7 +133,8 @@ def bar_or_dot_figure(
         ax = figure.subplots()
         handles: dict[str, Any] = {}
         for place, row in enumerate(rows):
-            handles = {**_row(ax, row, place, groups.index(row.group)), **handles}
+            for name, handle in _row(ax, row, place, groups.index(row.group)).items():
+                handles.setdefault(name, handle)
         ax.set_yticks(range(len(rows)), names)
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0, labelcolor=style.INK)
