@@ -60,25 +60,26 @@ def test_many_examples_are_resampled_in_parts(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "spread_of_seeds", "spread_of_examples", "least", "most"),
+    ("seeds", "n", "spread_of_seeds", "spread_of_examples", "least", "most"),
     [
         # 5 seeds that differ more than examples: 93 %, short of 95 % as documented
-        (5, 1.0, 0.01, 0.89, 0.96),
-        (10, 1.0, 0.01, 0.91, 0.98),
+        (5, 50, 1.0, 0.01, 0.89, 0.96),
+        (10, 50, 1.0, 0.01, 0.91, 0.98),
         # examples decide, few seeds do no harm
-        (5, 0.01, 1.0, 0.91, 0.98),
-        (5, 0.1, 1.0, 0.91, 0.98),
+        (5, 50, 0.01, 1.0, 0.91, 0.98),
+        (5, 50, 0.1, 1.0, 0.91, 0.98),
+        (5, 500, 0.1, 1.0, 0.91, 0.98),
     ],
 )
-def test_covers(seeds, spread_of_seeds, spread_of_examples, least, most):
+def test_covers(seeds, n, spread_of_seeds, spread_of_examples, least, most):
     """300 draws; 1.3 % is one standard deviation."""
     rng = np.random.default_rng(0)
     held = 0
     for k in range(300):
         values = (
             spread_of_seeds * rng.normal(size=(seeds, 1))
-            + spread_of_examples * rng.normal(size=(1, 60))
-            + 0.1 * rng.normal(size=(seeds, 60))
+            + spread_of_examples * rng.normal(size=(1, n))
+            + 0.1 * rng.normal(size=(seeds, n))
         )
         i = two_level(values, seed=k, resamples=999).mean
         held += i.low <= 0 <= i.high
