@@ -125,11 +125,11 @@ def _pgd(network, batch, n, eps, art_bar, cleverhans_bar, foolbox_bar, **more):
 
 
 def _deepfool(network, n, art_bar, foolbox_bar, heavy, **more):
-    # full steps, as the peers take them, on the convolutional networks, where they lead no
-    # farther than the peers'; on FC they do, and our default, which is damped, does not
+    # full steps, as the peers take them, where they lead no farther than the peers' do, which is
+    # on C; on FC and M they do, and our default, which is damped, does not
     damped = DeepFool(ThreatModel("l2", 100.0))
     full = replace(damped, damping=0.0)
-    attack, other = (damped, full) if network == "fc" else (full, damped)
+    attack, other = (full, damped) if network == "c" else (damped, full)
     word = {damped: "damped", full: "undamped"}
     peers = {
         "native, 3 classes": Peer(None, attack=replace(attack, candidates=3)),
