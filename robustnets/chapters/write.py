@@ -21,7 +21,7 @@ TABLE_NOTE = (
 INDEX_LEAD = (
     "Each chapter repeats an experiment from a published report on adversarial examples, sets "
     "the reported numbers beside those that its own run gave, and then goes past them. Every "
-    f"number here was computed from the Records in this folder.\n\n{TABLE_NOTE}"
+    "number here was computed from the Records in this folder."
 )
 
 
@@ -44,7 +44,7 @@ def write_chapters(folder: Path, slugs: Sequence[str] | None = None) -> Path:
         write_page(chapter(slug).page(records, run), folder / slug)
     if not present:
         published(folder / CHAPTERS[0])  # says what to do
-    index, _ = write_index(_entries(folder), folder, INDEX_TITLE, INDEX_LEAD)
+    index, _ = write_index(_entries(folder), folder, INDEX_TITLE, INDEX_LEAD, TABLE_NOTE)
     return index
 
 

@@ -38,7 +38,7 @@ class IndexEntry:
 
 
 def write_index(
-    entries: Sequence[IndexEntry], folder: Path, title: str, lead: str
+    entries: Sequence[IndexEntry], folder: Path, title: str, lead: str, note: str = ""
 ) -> tuple[Path, Path]:
     """Write the front page: a card per chapter and a table of all results.
 
@@ -47,6 +47,7 @@ def write_index(
         folder: the parent of the chapters' folders; gets index.html, README.md, results.csv.
         title: plain text.
         lead: Markdown.
+        note: what the table's columns are, Markdown.
 
     Returns:
         The paths of index.html and README.md.
@@ -68,11 +69,12 @@ def write_index(
         title=title,
         lead=markup.to_html(lead),
         cards=cards,
+        note=markup.to_html(note),
         results=results_table(entries, "index.html").to_html(),
     )
     return (
         markup.write_text(folder / "index.html", document),
-        markup.write_text(folder / "README.md", _index_readme(entries, title, lead)),
+        markup.write_text(folder / "README.md", _index_readme(entries, title, lead, note)),
     )
 
 
@@ -95,14 +97,14 @@ def results_table(entries: Sequence[IndexEntry], page: str, below: str = "") -> 
     )
 
 
-def _index_readme(entries: Sequence[IndexEntry], title: str, lead: str) -> str:
-    out = [f"# {escape_markdown(title)}", lead.strip(), "## Results"]
-    out += [results_table(entries, "README.md").to_markdown().rstrip(), "[CSV](results.csv)"]
-    out.append("## Chapters")
+def _index_readme(entries: Sequence[IndexEntry], title: str, lead: str, note: str) -> str:
+    out = [f"# {escape_markdown(title)}", lead.strip(), "## Chapters"]
     for e in entries:
         out += [f"### [{escape_markdown(e.title)}]({e.slug}/README.md)"]
         out += [f"*{escape_markdown(e.question)}*", e.headline.strip()]
         if e.picture is not None:
             out.append(f"[![{escape_markdown(e.title)}]({e.picture})]({e.slug}/README.md)")
+    out += ["## Results", *([note.strip()] if note else [])]
+    out += [results_table(entries, "README.md").to_markdown().rstrip(), "[CSV](results.csv)"]
     out.append(f"---\n\n{markup.FOOTER} [The same page in HTML](index.html).")
     return "\n\n".join(out) + "\n"
