@@ -172,6 +172,14 @@ def _table(network: Any, s: Scale, engine: str, examples: int) -> list[Any]:
     shown: dict[str, Any] = {**more, "pictured": 4 if network.seed == 0 else 0}
     out = [_cell(network, *arguments, "white-box", examples, **shown)]
     for kind, border in results.TABLE_KINDS.items():
+        other = "constant" if border == "reflect" else "reflect"
+        # the attack is carried out once for all of these
+        for more_window, its_border in (
+            *((window, border) for window in results.EVEN),
+            *((window, other) for window in results.SWAPPED),
+        ):
+            defended = replace(network, defense=Smoothing(kind, more_window, its_border))
+            out.append(_cell(defended, *arguments, "gray-box", examples, **more))
         for window in results.WINDOWS:
             defended = replace(network, defense=Smoothing(kind, window, border))
             out.append(_cell(defended, *arguments, "gray-box", examples, **shown))

@@ -12,6 +12,9 @@ from robustnets.stats.paired import PairedMeans, PairedRates, paired_means, pair
 EPS, STEP = 0.3, 0.05  # of FGSM and I-FGSM, section 2.1.2
 WINDOWS = (3, 5, 7)
 # listing 3 takes what is outside the image for 0, ART mirrors it
+BORDERS = {"mean": "constant", "0.5mean": "constant", "median": "reflect", "rmin": "constant"}
+EVEN = (2, 4)
+SWAPPED = (3, 7)  # windows at which the other border is tried
 TABLE_KINDS = {"mean": "constant", "0.5mean": "constant", "median": "reflect"}
 SMOOTHINGS = (("mean", 3, "constant"), ("median", 3, "reflect"))
 TABLE_EPS = (2 / 255, 8 / 255)
@@ -30,7 +33,8 @@ DISTANCES = ("linf", "l2", "linf_channels", "l2_channels")
 NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits"}
 IMAGENET = "imagenet"
 
-Smoothing = tuple[str, int] | None  # kind and window
+# kind and window, and the border where it is not the kind's own in `BORDERS`
+Smoothing = tuple[str, int] | tuple[str, int, str] | None
 Key = tuple[str, str, Smoothing, str]
 
 
@@ -55,9 +59,13 @@ def title(dataset: str) -> str:
 
 
 def smoothing_of(record: Record) -> Smoothing:
-    """(kind, window), or None for the bare network."""
+    """(kind, window), with the border where it is an unusual one; None for the bare network."""
     spec = record.cell["network"]["defense"]
-    return None if spec is None else (spec["kind"], spec["window"])
+    if spec is None:
+        return None
+    usual = spec["border"] == BORDERS[spec["kind"]]
+    named = (spec["kind"], spec["window"])
+    return named if usual else (*named, spec["border"])
 
 
 def key_of(record: Record) -> Key:
@@ -200,7 +208,7 @@ def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> PairedR
 
 def said(smoothing: Smoothing) -> str:
     """A smoothing in words."""
-    return "no smoothing" if smoothing is None else f"{smoothing[0]} {smoothing[1]}"
+    return "no smoothing" if smoothing is None else " ".join(map(str, smoothing[:2]))
 
 
 def eps_of(dataset: str) -> str:

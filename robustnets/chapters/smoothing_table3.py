@@ -7,7 +7,9 @@ import numpy as np
 from robustnets.chapters import common
 from robustnets.chapters.smoothing_results import (
     EIGHT,
+    EVEN,
     IMAGENET,
+    SWAPPED,
     TABLE_EPS,
     TABLE_KINDS,
     WINDOWS,
@@ -95,23 +97,73 @@ def table_3(r: Results):
         settings += [((kind, WINDOWS[0]), "white-box") for kind in TABLE_KINDS]
         for smoothing, knowledge in settings:
             group = r.of(name, "targeted", smoothing, knowledge)
-            row: list[Any] = [said(smoothing), knowledge if smoothing else "–"]
-            row += [Percent(clean(group), 1), Fixed(confidence(group, None).estimate)]
-            for eps in TABLE_EPS:
-                row += [Percent(accuracy(group, eps), 1), Fixed(confidence(group, eps).estimate)]
-            rows.append(tuple(row))
+            rows.append((said(smoothing), knowledge if smoothing else "–", *_measures(group)))
         n = len(r.of(name, "targeted", None, "white-box")[0].label)
         table = Table(
-            (
-                "smoothing", "attack", "original, right", "confidence",
-                "2/255, right", "2/255, confidence", "8/255, right", "8/255, confidence",
-            ),
+            ("smoothing", "attack", *MEASURES),
             tuple(rows),
             f"{title(name)}, {n} test images: share right with its 95 % interval, and mean "
             "probability of the true class.",
         )  # fmt: skip
-        out += [Text(_windows(r, name)), TableBlock(table, f"table-3-{name.replace('_', '-')}")]
+        slug = name.replace("_", "-")
+        out += [Text(_windows(r, name)), TableBlock(table, f"table-3-{slug}")]
+        if (name, "targeted", ("mean", EVEN[0]), "gray-box") in r.groups:
+            out.append(Text(_borders(r, name)))
+            out.append(TableBlock(_more(r, name), f"borders-{slug}"))
     return tuple(out)
+
+
+def _measures(group) -> tuple[Any, ...]:
+    """Share right and confidence, without an attack and at both radii."""
+    row: list[Any] = [Percent(clean(group), 1), Fixed(confidence(group, None).estimate)]
+    for eps in TABLE_EPS:
+        row += [Percent(accuracy(group, eps), 1), Fixed(confidence(group, eps).estimate)]
+    return tuple(row)
+
+
+MEASURES = (
+    "original, right", "confidence",
+    "2/255, right", "2/255, confidence", "8/255, right", "8/255, confidence",
+)  # fmt: skip
+
+
+def _more(r: Results, name: str) -> Table:
+    """Even windows, and the other border."""
+    rows: list[Any] = []
+    for kind, border in TABLE_KINDS.items():
+        other = "constant" if border == "reflect" else "reflect"
+        settings: list[Any] = [(kind, window) for window in EVEN]
+        for window in SWAPPED:
+            settings += [(kind, window), (kind, window, other)]
+        for smoothing in settings:
+            group = r.of(name, "targeted", smoothing, "gray-box")
+            where = smoothing[2] if len(smoothing) == 3 else border
+            rows.append((said(smoothing), OUTSIDE[where], *_measures(group)))
+    return Table(
+        ("smoothing", "outside the image", *MEASURES),
+        tuple(rows),
+        f"{title(name)}: even windows, which reach one pixel further up and left than down and "
+        f"right, and windows of {SWAPPED[0]} and {SWAPPED[1]} with either border; gray-box, the "
+        "same images and the same attack.",
+    )
+
+
+OUTSIDE = {"constant": "0", "reflect": "mirrored"}
+
+
+def _borders(r: Results, name: str) -> str:
+    def share(smoothing) -> float:
+        return 100 * clean(r.of(name, "targeted", smoothing, "gray-box")).estimate
+
+    window = SWAPPED[-1]
+    dark, mirrored = share(("mean", window)), share(("mean", window, "reflect"))
+    even = ", ".join(f"{share(('mean', w)):.1f} % with {w}" for w in sorted((*EVEN, *SWAPPED)))
+    return (
+        f"What lies outside the image matters for large windows: a mean of {window} leaves "
+        f"{dark:.1f} % of the originals right where it takes 0 there, as listing 3 does, and "
+        f"{mirrored:.1f} % where it mirrors the image. By the size of "
+        f"its window the mean, taking 0, leaves {even} right."
+    )
 
 
 def _networks(r: Results) -> Table:

@@ -39,12 +39,13 @@ def test_cells_of_table_3():
     cells = [c for c in smoothing.cells("full") if c.target is not None]
     assert {c.network.dataset.name for c in cells} == {"cifar10", "tiny_imagenet"}
     smoothed = [c.network.defense for c in cells if c.knowledge == "gray-box"]
-    # listing 3 takes what is outside for 0, ART mirrors it
+    # listing 3 takes what is outside for 0, ART mirrors it; both for windows of 3 and 7
     counts = Counter((d.kind, d.window, d.border) for d in smoothed)
+    own = {"mean": "constant", "0.5mean": "constant", "median": "reflect"}
+    other = {"constant": "reflect", "reflect": "constant"}
     assert counts == {
-        (kind, window, border): 2
-        for kind, border in (("mean", "constant"), ("0.5mean", "constant"), ("median", "reflect"))
-        for window in (3, 5, 7)
+        **{(kind, window, own[kind]): 2 for kind in own for window in (2, 3, 4, 5, 7)},
+        **{(kind, window, other[own[kind]]): 2 for kind in own for window in (3, 7)},
     }
     assert all(c.attack.targeted and c.probabilities for c in cells)
 
@@ -58,8 +59,8 @@ def test_resnet50_is_there_where_its_weights_are_named(tmp_path, monkeypatch):
     (tmp_path / "mine.h5").write_bytes(b"weights")
     monkeypatch.setenv(WEIGHTS, str(tmp_path / "mine.h5"))
     cells = given()
-    # bare; three kinds in three windows gray-box, and the smallest through it
-    assert len(cells) == 1 + 9 + 3
+    # bare; three kinds in five windows and two with the other border gray-box; 3 through it
+    assert len(cells) == 1 + 3 * (5 + 2) + 3
     assert {c.examples for c in cells} == {100}
     assert {c.network.dataset.name for c in cells} == {"imagenet"}
     assert len({c.network.training.weights for c in cells}) == 1
@@ -76,7 +77,9 @@ def test_resnet50_is_there_where_its_weights_are_named(tmp_path, monkeypatch):
 
 def record(kind, attack, knowledge, wrong, n=4, eps=(0.1, 1.0)):
     """A Record on the digits with the first `wrong` examples wrong after the attack."""
-    defense = None if kind is None else {"type": "Smoothing", "kind": kind, "window": 3}
+    defense = None
+    if kind is not None:
+        defense = {"type": "Smoothing", "kind": kind, "window": 3, "border": "constant"}
     adversarial = np.zeros((len(eps), n), int)
     adversarial[:, :wrong] = 1
     network = {"dataset": {"name": "digits"}, "defense": defense, "seed": 0}
@@ -158,6 +161,7 @@ def test_the_page_has_its_figures_and_tables(demo):
     figures = {p.stem for p in (page / "figures").glob("*.png")}
     assert figures == {"effectiveness-digits", "budget", "pictures"}
     tables = {p.stem for p in (page / "tables").glob("*.csv")}
-    expected = {"effectiveness", "attacked", "worst", "table-3-digits", "table-3-networks"}
+    expected = {"effectiveness", "attacked", "worst", "table-3-digits", "borders-digits"}
+    expected |= {"table-3-networks"}
     assert tables == expected | {"gains-reported", "table-3-reported"}
     assert "smoothing/figures/effectiveness-digits.png" in (demo / "index.html").read_text()
