@@ -85,7 +85,7 @@ SCALES = {
         (
             Arena(
                 "mnist", "mnist_cnn", None, 3, 64, None, 500, (200, 50, 10), 50, 100, 20, 2000,
-                peers=(50, 20, 10, 5),
+                _FINE, (50, 20, 10, 5),
             ),
             Arena(
                 "cifar10", "cifar10_cnn", None, 8, 64, None, 500, (200, 0, 0), 50, 100, 20

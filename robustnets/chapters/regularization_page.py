@@ -106,7 +106,7 @@ def _setup(r: Results) -> str:
         "examples: it says how sure the numbers are for these trained networks, and nothing of "
         "how much another training would differ."
         if r.seeds == 1
-        else f"Every network was trained with {r.seeds} seeds; intervals and tests are over them."
+        else f"{_who(r)} with {r.seeds} seeds each; intervals and tests are over these seeds."
     )
     validation = max(1, round(training["validation"] * 60_000))
     data = (
@@ -136,6 +136,16 @@ def _setup(r: Results) -> str:
         "kept in [0, 1], where images live; most pixels of a digit are 0 or 1, and half of the "
         "signs then do nothing. "
         f"{unit}"
+    )
+
+
+def _who(r: Results) -> str:
+    """Which networks have all the training seeds."""
+    if r.grid_seeds == r.seeds:
+        return "Every network was trained"
+    return (
+        f"The other penalties of the grid were trained with {_seeds(r.grid_seeds)}, the network "
+        "without a penalty and that with the report's"
     )
 
 
@@ -284,7 +294,8 @@ def _digits(r: Results) -> tuple[Block, ...]:
     return (FigureBlock(figure),)
 
 
-def _grid(r: Results) -> tuple[Block, ...]:
+def _grid(whole: Results) -> tuple[Block, ...]:
+    r = whole.of_the_grid()
     l1s, l2s = sorted({p[0] for p in r.grid}), sorted({p[1] for p in r.grid})
     few = min(len(r.of(pair, ITERATED)[0].label) for pair in r.grid)
 
@@ -349,7 +360,17 @@ def _grid(r: Results) -> tuple[Block, ...]:
         f"{few:,} test images; median L2 distance by DeepFool over "
         f"{len(r.of(NONE, DEEPFOOL)[0].label):,} images. Intervals of 95 % over {r.unit}.",
     )
-    return (Text(_grid_text(r, few)), FigureBlock(figure), TableBlock(table, "grid"))
+    whose = (
+        f" All numbers of this section are of {_seeds(r.seeds)}, where the rest of the page has "
+        f"{whole.seeds}: another training would move them."
+        if r.seeds < whole.seeds
+        else ""
+    )
+    return (Text(_grid_text(r, few) + whose), FigureBlock(figure), TableBlock(table, "grid"))
+
+
+def _seeds(count: int) -> str:
+    return "one training seed" if count == 1 else f"{count} training seeds"
 
 
 def _named(pair: Pair) -> str:

@@ -83,6 +83,15 @@ class Results:
         )
         grid = sorted({pair for pair, _ in self.groups} - {NONE}, reverse=True)
         self.grid: list[Pair] = grid
+        self.grid_seeds = min((len(self.of(pair, FREE)) for pair in grid), default=self.seeds)
+
+    def of_the_grid(self) -> "Results":
+        """The Records of those training seeds for which all penalties were trained."""
+        seeds = set.intersection(
+            *({r.cell["network"]["seed"] for r in self.of(pair, FREE)} for pair in self.grid)
+        )
+        records = [r for group in self.groups.values() for r in group]
+        return Results([r for r in records if r.cell["network"]["seed"] in seeds])
 
     def of(self, pair: Pair, kind: str) -> list[Record]:
         """The Records of one network under one attack, one per training seed."""

@@ -50,7 +50,7 @@ def test_attacks_of_each_network():
         record = blank(cell)
         pair = results.penalties(record), cell.network.seed
         kinds.setdefault(pair, []).append(results.measured(record))
-    assert len(kinds) == 2 * 10
+    assert len(kinds) == 10 + 2  # the grid for the first seed alone
     every = {
         results.FREE,
         results.FREE_NOISE,
@@ -140,6 +140,15 @@ def test_one_seed_is_compared_by_examples_and_several_by_seeds():
     assert 0.05 < p < 1
     near, far = [np.array([0.1, 0.2, 0.4])], [np.array([0.3, 0.5, math.inf])]
     assert results.paired_median(far, near)[0].estimate == pytest.approx(0.3)
+
+
+def test_the_grid_is_of_the_seeds_that_all_penalties_have():
+    both = [record("FGSM", seed=s, pair=p) for s in (0, 1) for p in (NONE, CHOSEN)]
+    assert results.Results(both).of_the_grid().seeds == 2
+    r = results.Results([*both, record("FGSM", seed=1, pair=(1e-3, 1e-3))])
+    assert (r.seeds, r.grid_seeds) == (2, 1)
+    few = r.of_the_grid()
+    assert [x.cell["network"]["seed"] for x in few.of(NONE, results.FREE)] == [1]
 
 
 def test_risk_at():

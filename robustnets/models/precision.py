@@ -48,8 +48,10 @@ def float64_copy(classifier: Classifier, x: np.ndarray) -> Classifier:
 
 def _cloned(layer: Any) -> Any:
     if isinstance(layer, keras.Model):
+        # a sequential model has no `input` before its first call
+        given = layer.inputs[0] if isinstance(layer, keras.Sequential) else layer.input
         inputs = keras.tree.map_structure(
-            lambda t: keras.Input(batch_shape=t.shape, dtype="float64"), layer.input
+            lambda t: keras.Input(batch_shape=t.shape, dtype="float64"), given
         )
         return keras.models.clone_model(layer, input_tensors=inputs, clone_function=_cloned)
     if not isinstance(layer, keras.layers.Layer):

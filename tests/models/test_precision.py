@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 
 from robustnets import backend
-from robustnets.evaluation.sanity.precision import float64_copy
 from robustnets.models.classifier import Classifier
+from robustnets.models.precision import float64_copy
 
 X = np.random.default_rng(0).uniform(0, 1, (6, 5, 4, 3)).astype(np.float32)
 
