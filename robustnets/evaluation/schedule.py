@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,6 +77,12 @@ class Schedule:
         self._standing = standing
         self._current = 0.0
         self._block = 0.0
+
+    @property
+    def omissions(self) -> tuple[str, ...]:
+        """What was left out or cut down, each in words; the same several times counted."""
+        counted = Counter(self.left_out)
+        return tuple(f"{one} ({n} times)" if n > 1 else one for one, n in counted.items())
 
     @property
     def left(self) -> float | None:
@@ -166,7 +173,7 @@ class Schedule:
         self._paces[type(attack)] = pace / weight
 
     def fit(
-        self, attack: Any, examples: int, weight: float = 1.0
+        self, attack: Any, examples: int, weight: float = 1.0, where: str = ""
     ) -> tuple[Any | None, float | None]:
         """The attack as large as time allows, all that is planned after it considered.
 
@@ -177,6 +184,7 @@ class Schedule:
             attack: as planned.
             examples: that stand.
             weight: as in `Planned`.
+            where: who attacks, for what is said about it.
 
         Returns:
             The attack to run, or None to leave it out; and the seconds that it may take.
@@ -193,14 +201,17 @@ class Schedule:
         cost = own + sum(map(self._cost, self._planned))
         free = self.left or 0.0
         allowed = max(free * own / cost, free / (1 + len(self._planned)))
+        # none may take so long that those after it cannot even be compiled
+        spare = free - self._compiling * len(self._planned)
+        limit = max(allowed, min(2 * allowed, spare))
         if own <= allowed:
-            return attack, 2 * allowed
+            return attack, limit
         running = own - self._compiling
         smaller, said = cut_down(attack, max(allowed - self._compiling, 0.0) / running)
         if said:
-            self.left_out.append(said)
+            self.left_out.append(f"{where}, {said}" if where else said)
         self._current = allowed if smaller is not None else 0.0
-        return smaller, 2 * allowed
+        return smaller, limit
 
     def _cost(self, planned: Planned, met: int | None = None) -> float:
         pace = self._paces.get(type(planned.attack), self._typical)

@@ -155,7 +155,7 @@ class Stages:
         self.stage = number
         case = self._worst(
             row.attacks, row.victim, row.source, np.arange(len(self.y)), row.knowledge,
-            derive(self.seed, row.key), counts=row.counts,
+            derive(self.seed, row.key), row,
         )  # fmt: skip
         return case, predictions(self.subject, case.x, row.victim)
 
@@ -218,13 +218,14 @@ class Stages:
         known = (self.subject.classifier, self.subject.without, self.subject.substitute)
         return next((role for role, c in zip(ROLES, known) if c is source), ROLES[-1])
 
-    def _worst(self, attacks, victim, source, rows, stage, seed, counts=False) -> WorstCase:
+    def _worst(self, attacks, victim, source, rows, stage, seed, row=None) -> WorstCase:
+        counts, where = (False, stage) if row is None else (row.counts, row.label)
         weight = weight_of(self.subject, source)
 
         def fit(attack: Any, n: int) -> tuple[Any | None, float | None]:
             if counts:
                 self.schedule.stands(n / len(self.y))
-            return self.schedule.fit(attack, n, weight)
+            return self.schedule.fit(attack, n, weight, where)
 
         size = self.batch_size
         if size is None and len(rows) < len(self.y):

@@ -53,9 +53,12 @@ def test_the_dear_are_cut_and_the_cheap_are_not(monkeypatch):
     attack, limit = clock.fit(cheap, 100)
     assert attack == cheap
     assert 100 < limit <= 500
-    attack, limit = clock.fit(dear, 100)
+    attack, limit = clock.fit(dear, 100, where="black-box, queries")
     assert attack.budget == pytest.approx(500, abs=10)
-    assert clock.left_out == [f"Square: {attack.budget} of 5000 queries"]
+    said = f"black-box, queries, Square: {attack.budget} of 5000 queries"
+    assert clock.omissions == (said,)
+    clock.left_out.append(said)
+    assert clock.omissions == (f"{said} (2 times)",)
     # fewer examples stand than was feared
     clock = Schedule(300.0, [Planned(dear, 100)], 0.005)
     assert clock.fit(dear, 10)[0] == dear
