@@ -5,6 +5,7 @@ import numpy as np
 from robustnets.chapters import common
 from robustnets.chapters.regularization_results import (
     ALPHA,
+    ASKED,
     BOX,
     CARLINI,
     CHOSEN,
@@ -12,6 +13,7 @@ from robustnets.chapters.regularization_results import (
     FREE,
     FREE_NOISE,
     ITERATED,
+    LENT,
     NAMES,
     NONE,
     ROUNDED,
@@ -111,23 +113,29 @@ def _distances(r: Results, pair: Pair, kind: str) -> Series:
     return Series(NAMES[pair], x, y)
 
 
-FAMILY: tuple[tuple[str, str, float | None], ...] = (
-    ("original", FREE, None),
-    (f"noise {STRONG:g}, free", FREE_NOISE, STRONG),
-    (f"FGSM {WEAK:.2f}, free", FREE, WEAK),
-    (f"FGSM {STRONG:g}, free", FREE, STRONG),
-    (f"FGSM {WEAK:.2f}, box", BOX, WEAK),
-    (f"FGSM {STRONG:g}, box", BOX, STRONG),
-    (f"PGD {WEAK:.2f}, box", ITERATED, WEAK),
-    (f"PGD {STRONG:g}, box", ITERATED, STRONG),
+# what was measured, what the attacker knows of the penalised network, and what is compared: with
+# the penalty, without, at a radius
+FAMILY: tuple[tuple[str, str, str, str, float | None], ...] = (
+    ("original", "–", FREE, FREE, None),
+    (f"noise {STRONG:g}, free", "–", FREE_NOISE, FREE_NOISE, STRONG),
+    (f"FGSM {WEAK:.2f}, free", "gray-box", LENT, FREE, WEAK),
+    (f"FGSM {STRONG:g}, free", "gray-box", LENT, FREE, STRONG),
+    (f"FGSM {WEAK:.2f}, free", "white-box", FREE, FREE, WEAK),
+    (f"FGSM {STRONG:g}, free", "white-box", FREE, FREE, STRONG),
+    (f"FGSM {WEAK:.2f}, box", "white-box", BOX, BOX, WEAK),
+    (f"FGSM {STRONG:g}, box", "white-box", BOX, BOX, STRONG),
+    (f"PGD {WEAK:.2f}, box", "white-box", ITERATED, ITERATED, WEAK),
+    (f"PGD {STRONG:g}, box", "white-box", ITERATED, ITERATED, STRONG),
+    (f"Square {WEAK:.2f}, box", "black-box", ASKED, ASKED, WEAK),
+    (f"Square {STRONG:g}, box", "black-box", ASKED, ASKED, STRONG),
 )
 
 
 def _paired(r: Results) -> tuple[Table, Table]:
     """Differences of error and of distance; one family for Holm's adjustment."""
     rates: list[tuple[Interval, float]] = [
-        paired_share(r.errors(CHOSEN, kind, eps), r.errors(NONE, kind, eps))
-        for _, kind, eps in FAMILY
+        paired_share(r.errors(CHOSEN, own, eps), r.errors(NONE, other, eps))
+        for _, _, own, other, eps in FAMILY
     ]
     searches = (("DeepFool", DEEPFOOL), ("Carlini-Wagner", CARLINI))
     apart = [
@@ -142,8 +150,8 @@ def _paired(r: Results) -> tuple[Table, Table]:
         return Word("better", "good") if good else Word("worse", "bad")
 
     how = (
-        "exact McNemar test and Bonett and Price's interval over the same "
-        f"{r.n:,} examples of one training seed"
+        "exact McNemar test and Bonett and Price's interval over the same n examples of one "
+        "training seed"
         if r.seeds == 1
         else f"paired t test and interval over {r.seeds} training seeds"
     )
@@ -154,22 +162,31 @@ def _paired(r: Results) -> tuple[Table, Table]:
     )
     return (
         Table(
-            ("measured", "no penalty", "penalty", "difference", "p", "p, Holm", "verdict"),
+            (
+                *("measured", "knowledge", "n", "no penalty", "penalty"),
+                *("difference", "p", "p, Holm", "verdict"),
+            ),
             tuple(
                 (
-                    name,
-                    Percent(share(r.errors(NONE, kind, eps)), 1),
-                    Percent(share(r.errors(CHOSEN, kind, eps)), 1),
+                    *(name, knowledge, len(r.of(CHOSEN, own)[0].label)),
+                    Percent(share(r.errors(NONE, other, eps)), 1),
+                    Percent(share(r.errors(CHOSEN, own, eps)), 1),
                     Points(difference, 1),
                     PValue(p),
                     PValue(adjusted[i]),
                     word(difference.estimate, adjusted[i], difference.estimate < 0),
                 )
-                for i, ((name, kind, eps), (difference, p)) in enumerate(zip(FAMILY, rates))
+                for i, ((name, knowledge, own, other, eps), (difference, p)) in enumerate(
+                    zip(FAMILY, rates)
+                )
             ),
             "Error with L1 = L2 = 0.0001 minus error without, in percentage points; negative is "
             f"better. {how[0].upper()}{how[1:]}; p adjusted over the {count} comparisons of this "
-            "table and the next.",
+            "table and the next. Gray-box: examples crafted on the network without a penalty, as "
+            "in the section on examples made for another network. Square asks for the outputs "
+            f"{r.of(CHOSEN, ASKED)[0].cell['attack']['budget']:,} times and needs no gradient. An "
+            "adaptive attack has no row of its own: there is no layer to see through, and that no "
+            "gradient is hidden is shown below.",
         ),
         Table(
             ("search", "images", "no penalty", "penalty", "difference", "p, Holm", "verdict"),

@@ -113,7 +113,7 @@ def _given(record: Record) -> str:
     """The network that came trained."""
     weights = record.cell["network"]["training"]["weights"]
     return (
-        "`keras.applications.ResNet50` with weights from ImageNet (digest of the file "
+        "`keras.applications.ResNet50` with the weights that were named (digest of the file "
         f"{weights}), on {size([record])} photographs"
     )
 
