@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from robustnets import cli
 from robustnets.chapters import regularization
+from robustnets.chapters import regularization_paired as paired
 from robustnets.chapters import regularization_results as results
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
@@ -151,6 +152,22 @@ def test_the_grid_is_of_the_seeds_that_all_penalties_have():
     assert (r.seeds, r.grid_seeds) == (2, 1)
     few = r.of_the_grid()
     assert [x.cell["network"]["seed"] for x in few.of(NONE, results.FREE)] == [1]
+
+
+def test_each_training_alone(monkeypatch):
+    monkeypatch.setattr(paired, "FAMILY", paired.FAMILY[4:5])  # FGSM at 0.1
+    made = []
+    for seed, (bare, penalised) in enumerate(((30, 5), (30, 29), (5, 30))):
+        for pair, wrong in ((NONE, bare), (CHOSEN, penalised)):
+            one = record("FGSM", seed, pair)
+            adversarial = (np.arange(40) < wrong).astype(int)
+            made.append(
+                replace(one, label=np.zeros(40, int), clean=np.zeros(40, int),
+                        adversarial=adversarial[None])
+            )  # fmt: skip
+    r = results.Results(made)
+    assert paired.alone(r, results.FREE, results.FREE, 0.1) == (1, 1)
+    assert paired._alone(r, results.FREE, results.FREE, 0.1) == "1 better and 1 worse of 3"
 
 
 def test_risk_at():
