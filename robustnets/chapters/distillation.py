@@ -241,6 +241,6 @@ def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
         title=TITLE,
         question=QUESTION,
         headline=text.answer(r),
-        facts=text.entry_facts(r),
+        findings=text.findings(r),
         picture=f"{SLUG}/figures/temperatures.png",
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from robustnets.chapters import common
 from robustnets.chapters.distillation_results import (
     EPS,
     EPSILONS,
@@ -18,7 +19,6 @@ from robustnets.chapters.distillation_results import (
     claims,
     gap,
     name,
-    over,
     paired,
     percent,
     robust,
@@ -46,7 +46,7 @@ def temperatures(r: Results):
         rows.append(
             (
                 *(network, f"{t:g}"),
-                Percent(over(groups["logits"], lambda record: record.correct[:n]), 1),
+                Percent(common.share([record.correct[:n] for record in groups["logits"]]), 1),
                 *(Percent(untouched(groups[v]), 1) if groups[v] else None for v in VIEWS),
                 *(Percent(_first(groups[v], EPS, n), 1) if groups[v] else None for v in VIEWS),
             )
@@ -219,7 +219,7 @@ def counter_attacks(r: Results):
 
 
 def _first(group: Sequence[Record], eps: float, n: int) -> Interval:
-    return over(group, lambda record: record.robust[record.at(eps)][:n])
+    return common.share([record.robust[record.at(eps)][:n] for record in group])
 
 
 def _curves(d: str, row: Row) -> Figure:

@@ -438,13 +438,16 @@ def facts(r: Results, records: Sequence[Record], run: Mapping[str, Any]) -> dict
     }
 
 
-def entry_facts(r: Results) -> dict[str, Cell]:
-    """The numbers of the chapter's card."""
+def findings(r: Results) -> list[dict[str, Cell]]:
+    """The chapter's lines of the front page's table, of its first data set."""
     d = r.main
-    return {
-        "data": listed([name(d) for d in r.datasets]),
-        "test examples": len(r.undefended(d, "logits")[0].label),
-        "training seeds": len(r.undefended(d, "logits")),
-        "clean accuracy": Percent(clean(r.student(d, "softmax"))),
-        "of": f"{name(d)}, distilled at T = {r.top(d):g}",
-    }
+    bare = r.undefended(d, "logits")
+    softmax, scaled = (r.student(d, view) for view in ("softmax", "logits / T"))
+    distilled, attack = f"distilled at T = {r.top(d):g}", f"FGSM {EPS:g}"
+    return [
+        common.finding(bare, d, "undefended"),
+        common.finding(bare, d, "undefended", attack, "white-box", EPS),
+        common.finding(softmax, d, distilled),
+        common.finding(softmax, d, distilled, f"{attack}, at the softmax", "white-box", EPS),
+        common.finding(scaled, d, distilled, f"{attack}, at logits / T", "adaptive", EPS),
+    ]

@@ -1,6 +1,6 @@
 """The Records of the distillation chapter by what they measure, and their rates."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,27 +161,14 @@ class Results:
         return self.find(dataset, network="teacher", temperature=t, attack="FGSM", view=view)
 
 
-def over(group: Sequence[Record], outcomes: Callable[[Record], np.ndarray]) -> Interval:
-    """A rate with its interval: over examples for one training run, over seeds for several.
-
-    Args:
-        group: Records of one Key.
-        outcomes: Record -> bool (N,).
-    """
-    if len(group) == 1:
-        hits = outcomes(group[0])
-        return rate(int(hits.sum()), len(hits))
-    return common.mean_rate(np.array([outcomes(record).mean() for record in group]))
-
-
 def clean(group: Sequence[Record]) -> Interval:
     """Clean accuracy."""
-    return over(group, lambda r: r.correct)
+    return common.share([r.correct for r in group])
 
 
 def robust(group: Sequence[Record], eps: float) -> Interval:
     """Share of all examples that are right before and after the attack."""
-    return over(group, lambda r: r.robust[r.at(eps)])
+    return common.share([r.robust[r.at(eps)] for r in group])
 
 
 def untouched(group: Sequence[Record]) -> Interval:

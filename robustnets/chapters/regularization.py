@@ -143,9 +143,6 @@ def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
         title=TITLE,
         question=QUESTION,
         headline=regularization_page.answer(r),
-        facts={
-            "data": records[0].cell["network"]["dataset"]["name"],
-            **regularization_page.facts_of(r),
-        },
+        findings=regularization_page.findings(r),
         picture=f"{SLUG}/figures/grid.png",
     )

@@ -23,7 +23,6 @@ from robustnets.chapters.regularization_results import (
     paired_median,
     paired_share,
     percent_of,
-    share,
 )
 from robustnets.report.cells import points
 from robustnets.report.figure import Figure
@@ -173,7 +172,7 @@ def _gradient_text(r: Results) -> str:
     lines = []
     gains = {}
     for name, kind in (("the exact gradient", FREE), ("plain cross entropy", ROUNDED)):
-        low, high = (share(r.errors(pair, kind, WEAK)).estimate for pair in (NONE, CHOSEN))
+        low, high = (common.share(r.errors(pair, kind, WEAK)).estimate for pair in (NONE, CHOSEN))
         gains[kind] = high - low
         lines.append(f"{100 * low:.1f} % without and {100 * high:.1f} % with the penalty by {name}")
     zero = {
@@ -181,7 +180,8 @@ def _gradient_text(r: Results) -> str:
         for pair in (NONE, CHOSEN)
     }
     lost = (
-        share(r.errors(NONE, FREE, WEAK)).estimate - share(r.errors(NONE, ROUNDED, WEAK)).estimate
+        common.share(r.errors(NONE, FREE, WEAK)).estimate
+        - common.share(r.errors(NONE, ROUNDED, WEAK)).estimate
     )
     kept_back = (
         "Plain cross entropy makes the network without a penalty look harder to fool than it "

@@ -17,7 +17,6 @@ from robustnets.chapters.regularization_results import (
     Pair,
     Results,
     risk_at,
-    share,
     threshold_keeping,
 )
 from robustnets.report.cells import Percent
@@ -133,8 +132,8 @@ def _refusals(r: Results) -> tuple[Table, str]:
         for pair in (NONE, CHOSEN):
             answered = [c >= t for c, t in zip(r.confidences(pair, kind, eps), cut[pair])]
             fooled = [a & e for a, e in zip(answered, r.errors(pair, kind, eps))]
-            passed[pair, name] = share(fooled)
-            row += [Percent(share(answered).estimate, 1), Percent(passed[pair, name], 1)]
+            passed[pair, name] = common.share(fooled)
+            row += [Percent(common.share(answered).estimate, 1), Percent(passed[pair, name], 1)]
         rows.append(tuple(row))
     levels = {pair: float(np.mean(cut[pair])) for pair in (NONE, CHOSEN)}
     table = Table(

@@ -31,7 +31,6 @@ from robustnets.chapters.regularization_results import (
     one_run,
     paired_share,
     percent_of,
-    share,
 )
 from robustnets.report import reported
 from robustnets.report.cells import Cell, Fixed, Percent, points
@@ -166,7 +165,7 @@ def _compared(
     }[data]
     if row.metric == "error_rate":
         values = r.errors(pair, kind or which, eps)
-        interval = share(values)
+        interval = common.share(values)
     else:
         values = r.confidences(pair, kind or which, eps)
         interval = average(values)
@@ -315,7 +314,7 @@ def _grid(whole: Results) -> tuple[Block, ...]:
         return np.array([[of((a, b)) for b in l2s] for a in l1s])
 
     def rates(kind: str, eps: float | None, first: int | None = None):
-        return values(lambda pair: share(r.errors(pair, kind, eps, first)).estimate)
+        return values(lambda pair: common.share(r.errors(pair, kind, eps, first)).estimate)
 
     bounds: dict[str, Any] = {"low": 0.0, "high": 1.0, "percent": True}
     figure = Figure(
@@ -348,11 +347,11 @@ def _grid(whole: Results) -> tuple[Block, ...]:
     rows = tuple(
         (
             _named(pair),
-            Percent(share(r.errors(pair, FREE)), 1),
-            Percent(share(r.errors(pair, FREE_NOISE, STRONG)).estimate, 1),
-            Percent(share(r.errors(pair, FREE, WEAK)).estimate, 1),
-            Percent(share(r.errors(pair, FREE, STRONG)).estimate, 1),
-            Percent(share(r.errors(pair, ITERATED, WEAK, few)), 1),
+            Percent(common.share(r.errors(pair, FREE)), 1),
+            Percent(common.share(r.errors(pair, FREE_NOISE, STRONG)).estimate, 1),
+            Percent(common.share(r.errors(pair, FREE, WEAK)).estimate, 1),
+            Percent(common.share(r.errors(pair, FREE, STRONG)).estimate, 1),
+            Percent(common.share(r.errors(pair, ITERATED, WEAK, few)), 1),
             Fixed(median(r.distances(pair, DEEPFOOL)).estimate, 2),
         )
         for pair in (NONE, *r.grid)
@@ -396,7 +395,7 @@ def _short(penalty: float) -> str:
 
 def _grid_text(r: Results, few: int) -> str:
     def error(pair: Pair, kind: str, eps: float | None, first: int | None = None) -> float:
-        return 100 * share(r.errors(pair, kind, eps, first)).estimate
+        return 100 * common.share(r.errors(pair, kind, eps, first)).estimate
 
     clean = {pair: error(pair, FREE, None) for pair in r.grid}
     broken = [pair for pair in r.grid if clean[pair] > 10]
@@ -442,13 +441,15 @@ def _grid_text(r: Results, few: int) -> str:
     return said
 
 
-def facts_of(r: Results) -> dict[str, Cell]:
-    """The chapter's numbers for its card on the index page."""
-    return {
-        "test examples": r.n,
-        "training seeds": r.seeds,
-        "error, no attack": Percent(share(r.errors(CHOSEN, FREE))),
-        f"error, FGSM eps {WEAK:g}": Percent(share(r.errors(CHOSEN, FREE, WEAK)), 1),
-        f"error, PGD eps {WEAK:g}": Percent(share(r.errors(CHOSEN, ITERATED, WEAK)), 1),
-        "of": NAMES[CHOSEN],
-    }
+def findings(r: Results) -> list[dict[str, Cell]]:
+    """The chapter's lines of the front page's table."""
+    out = []
+    for pair in (NONE, CHOSEN):
+        free, iterated = (r.of(pair, kind) for kind in (FREE, ITERATED))
+        data, network = free[0].cell["network"]["dataset"]["name"], NAMES[pair]
+        out += [
+            common.finding(free, data, network),
+            common.finding(free, data, network, f"FGSM {WEAK:g}, pixels free", "white-box", WEAK),
+            common.finding(iterated, data, network, f"PGD {WEAK:g}", "white-box", WEAK),
+        ]
+    return out

@@ -1,5 +1,6 @@
 """The page on penalties: with and without the penalty, on the same images and the same seeds."""
 
+from robustnets.chapters import common
 from robustnets.chapters.regularization_results import (
     ALPHA,
     ASKED,
@@ -18,7 +19,6 @@ from robustnets.chapters.regularization_results import (
     median,
     paired_median,
     paired_share,
-    share,
 )
 from robustnets.report.cells import Fixed, Percent, Points, PValue, Word
 from robustnets.report.table import Table
@@ -43,6 +43,11 @@ FAMILY: tuple[tuple[str, str, str, str, float | None], ...] = (
 )
 
 
+def family(r: Results) -> list[tuple[str, str, str, str, float | None]]:
+    """The rows of `FAMILY` that the Records have: those of an older run lack some attacks."""
+    return [row for row in FAMILY if {(CHOSEN, row[2]), (NONE, row[3])} <= r.groups.keys()]
+
+
 def alone(r: Results, own: str, other: str, eps: float | None) -> tuple[int, int]:
     """In how many trainings the penalty is better, and worse, by the same images alone.
 
@@ -53,13 +58,14 @@ def alone(r: Results, own: str, other: str, eps: float | None) -> tuple[int, int
         own, other, eps: of a row of `FAMILY`.
     """
     better = worse = 0
+    rows = family(r)
     for k in range(r.seeds):
         rates = [
             paired_share(r.errors(CHOSEN, a, e)[k : k + 1], r.errors(NONE, b, e)[k : k + 1])
-            for _, _, a, b, e in FAMILY
+            for _, _, a, b, e in rows
         ]
         adjusted = holm([p for _, p in rates])
-        place = [row[2:] for row in FAMILY].index((own, other, eps))
+        place = [row[2:] for row in rows].index((own, other, eps))
         if adjusted[place] < ALPHA:
             better += rates[place][0].estimate < 0
             worse += rates[place][0].estimate > 0
@@ -72,11 +78,19 @@ def _alone(r: Results, own: str, other: str, eps: float | None) -> str:
     return f"{' and '.join(said) or 'none'} of {r.seeds}"
 
 
+def _asked(r: Results) -> str:
+    if (CHOSEN, ASKED) not in r.groups:
+        return ""
+    queries = r.of(CHOSEN, ASKED)[0].cell["attack"]["budget"]
+    return f"Square asks for the outputs {queries:,} times and needs no gradient. "
+
+
 def paired_tables(r: Results) -> tuple[Table, Table]:
     """Differences of error and of distance; one family for Holm's adjustment."""
+    rows = family(r)
     rates: list[tuple[Interval, float]] = [
         paired_share(r.errors(CHOSEN, own, eps), r.errors(NONE, other, eps))
-        for _, _, own, other, eps in FAMILY
+        for _, _, own, other, eps in rows
     ]
     searches = (("DeepFool", DEEPFOOL), ("Carlini-Wagner", CARLINI))
     apart = [
@@ -118,8 +132,8 @@ def paired_tables(r: Results) -> tuple[Table, Table]:
             tuple(
                 (
                     *(name, knowledge, len(r.of(CHOSEN, own)[0].label)),
-                    Percent(share(r.errors(NONE, other, eps)), 1),
-                    Percent(share(r.errors(CHOSEN, own, eps)), 1),
+                    Percent(common.share(r.errors(NONE, other, eps)), 1),
+                    Percent(common.share(r.errors(CHOSEN, own, eps)), 1),
                     Points(difference, 1),
                     PValue(p),
                     PValue(adjusted[i]),
@@ -127,15 +141,14 @@ def paired_tables(r: Results) -> tuple[Table, Table]:
                     *((_alone(r, own, other, eps),) if r.seeds > 1 else ()),
                 )
                 for i, ((name, knowledge, own, other, eps), (difference, p)) in enumerate(
-                    zip(FAMILY, rates)
+                    zip(rows, rates)
                 )
             ),
             "Error with L1 = L2 = 0.0001 minus error without, in percentage points; negative is "
             f"better. {how[0].upper()}{how[1:]}; p adjusted over the {count} comparisons of this "
             "table and the next. Gray-box: examples crafted on the network without a penalty, as "
-            "in the section on examples made for another network. Square asks for the outputs "
-            f"{r.of(CHOSEN, ASKED)[0].cell['attack']['budget']:,} times and needs no gradient. An "
-            "adaptive attack has no row of its own: there is no layer to see through, and that no "
+            f"in the section on examples made for another network. {_asked(r)}An adaptive attack "
+            "has no row of its own: there is no layer to see through, and that no "
             f"gradient is hidden is shown below.{alone_means}",
         ),
         Table(
@@ -147,10 +160,10 @@ def paired_tables(r: Results) -> tuple[Table, Table]:
                     Fixed(median(r.distances(NONE, kind))),
                     Fixed(median(r.distances(CHOSEN, kind))),
                     Fixed(difference),
-                    PValue(adjusted[len(FAMILY) + i]),
+                    PValue(adjusted[len(rows) + i]),
                     word(
                         difference.estimate,
-                        adjusted[len(FAMILY) + i],
+                        adjusted[len(rows) + i],
                         difference.estimate > 0,
                     ),
                 )

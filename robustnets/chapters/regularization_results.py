@@ -8,7 +8,7 @@ import numpy as np
 from robustnets.chapters import common
 from robustnets.core.record import Record
 from robustnets.stats.distances import median_distance, paired_distances
-from robustnets.stats.intervals import Interval, mean, next_value, rate
+from robustnets.stats.intervals import Interval, mean, next_value
 from robustnets.stats.paired import paired_means, paired_rates
 
 Pair = tuple[float, float]  # l1, l2
@@ -142,16 +142,9 @@ class Results:
         return "test examples" if self.seeds == 1 else "training seeds"
 
 
-def share(outcomes: Sequence[np.ndarray]) -> Interval:
-    """A rate with its interval: over examples for one training seed, else over seeds."""
-    if len(outcomes) == 1:
-        return rate(int(outcomes[0].sum()), len(outcomes[0]))
-    return common.mean_rate(np.array([o.mean() for o in outcomes]))
-
-
 def percent_of(outcomes: Sequence[np.ndarray], digits: int = 1) -> str:
     """A rate for running text: "12.3 %"."""
-    return f"{100 * share(outcomes).estimate:.{digits}f} %"
+    return f"{100 * common.share(outcomes).estimate:.{digits}f} %"
 
 
 def average(values: Sequence[np.ndarray]) -> Interval:

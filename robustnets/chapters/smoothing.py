@@ -11,7 +11,6 @@ from robustnets.chapters import smoothing_results as results
 from robustnets.chapters import smoothing_sections as sections
 from robustnets.chapters import smoothing_table3 as table3
 from robustnets.core.record import Record
-from robustnets.report.cells import Percent
 from robustnets.report.index import IndexEntry
 from robustnets.report.page import Page, Section, Text
 
@@ -229,19 +228,11 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
 def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
     """The chapter's card on the index page."""
     r = results.Results(records)
-    name = r.names[-1]
-    bare = r.of(name, "PGD", None, "white-box")
     return IndexEntry(
         slug=SLUG,
         title=TITLE,
         question=QUESTION,
         headline=sections.answer(r),
-        facts={
-            "data": ", ".join(r.data),
-            "test examples": len(bare[0].label),
-            "training seeds": len(bare),
-            "clean accuracy": Percent(results.rate_of(bare, lambda x: x.correct)),
-            "of": f"{name}, no smoothing",
-        },
-        picture=f"{SLUG}/figures/effectiveness-{name}.png",
+        findings=[row for name in r.names for row in sections.findings(r, name)],
+        picture=f"{SLUG}/figures/effectiveness-{r.names[-1]}.png",
     )

@@ -1,12 +1,12 @@
 """The Records of the smoothing chapter by what they measure, and the rates taken of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from robustnets.chapters import common
 from robustnets.core.record import Record
-from robustnets.stats.intervals import Interval, mean, rate
+from robustnets.stats.intervals import Interval, mean
 from robustnets.stats.paired import PairedMeans, PairedRates, paired_means, paired_rates
 
 EPS, STEP = 0.3, 0.05  # of FGSM and I-FGSM, section 2.1.2
@@ -113,22 +113,14 @@ def right(record: Record, eps: float | None = None) -> np.ndarray:
     return record.adversarial[index] == record.label
 
 
-def rate_of(group: Sequence[Record], outcomes: Callable[[Record], np.ndarray]) -> Interval:
-    """A share of examples: Wilson's interval for one training seed, Student's over several."""
-    if len(group) == 1:
-        hits = outcomes(group[0])
-        return rate(int(hits.sum()), len(hits))
-    return common.mean_rate(np.array([outcomes(r).mean() for r in group]))
-
-
 def accuracy(group: Sequence[Record], eps: float | None = None) -> Interval:
     """Accuracy after the attack, over all examples."""
-    return rate_of(group, lambda r: right(r, eps))
+    return common.share([right(r, eps) for r in group])
 
 
 def clean(group: Sequence[Record]) -> Interval:
     """Accuracy before the attack."""
-    return rate_of(group, lambda r: r.correct)
+    return common.share([r.correct for r in group])
 
 
 def confidence(group: Sequence[Record], eps: float | None) -> Interval:
@@ -189,10 +181,7 @@ def worst_of(r: Results, dataset: str, smoothing: Smoothing, eps: float) -> list
 def worst(r: Results, dataset: str, smoothing: Smoothing, eps: float) -> tuple[Interval, int]:
     """The accuracy that `worst_of` leaves, and over how many examples."""
     hits = worst_of(r, dataset, smoothing, eps)
-    n = len(hits[0])
-    if len(hits) == 1:
-        return rate(int(hits[0].sum()), n), n
-    return common.mean_rate(np.array([h.mean() for h in hits])), n
+    return common.share(hits), len(hits[0])
 
 
 def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> PairedRates | PairedMeans:

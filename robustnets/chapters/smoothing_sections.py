@@ -28,7 +28,7 @@ from robustnets.chapters.smoothing_results import (
 from robustnets.core.record import Record
 from robustnets.data.imagenet import HOW_WEIGHTS
 from robustnets.report import reported
-from robustnets.report.cells import Fixed, Percent
+from robustnets.report.cells import Cell, Fixed, Percent
 from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.dots import Dots, Point, bar_or_dot_figure, scatter_figure
 from robustnets.report.figure import Figure
@@ -57,6 +57,21 @@ def answer(r: Results) -> str:
             f"smoothing and {left} (the first {n} images)."
         )
     return " ".join(parts)
+
+
+def findings(r: Results, name: str) -> list[dict[str, Cell]]:
+    """A data set's lines of the front page's table."""
+    eps, behind = radius(name), "3 x 3 mean"
+    bare = r.bare(name, "PGD")
+    gray, white = (r.of(name, "PGD", MEAN, k) for k in ("gray-box", "white-box"))
+    attack = f"PGD {eps_of(name)}"
+    return [
+        common.finding(bare, name, "no smoothing"),
+        common.finding(bare, name, "no smoothing", attack, "white-box", eps),
+        common.finding(gray, name, behind),
+        common.finding(gray, name, behind, attack, "gray-box", eps),
+        common.finding(white, name, behind, attack, "white-box", eps),
+    ]
 
 
 def setup(r: Results, run: Mapping[str, Any]) -> str:

@@ -55,6 +55,7 @@ class Workshop:
         store: where they are kept.
         report: called as (what, epoch, epochs, logs) while something trains.
         tensorboard: folder for TensorBoard logs, or None.
+        devices: that each training is spread over, as for `fit`.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Workshop:
         store: Store,
         report: Report | None = None,
         tensorboard: Path | None = None,
+        devices: int = 1,
     ):
         self.dataset = dataset
         self.store = store
         self.report = report
         self.tensorboard = tensorboard
+        self.devices = devices
         self.fingerprint = dataset.fingerprint
         self._recent: dict[str, Trained] = {}
 
@@ -233,6 +236,7 @@ class Workshop:
             checkpoint_path=path,
             callbacks=callbacks,
             progress=report and (lambda epoch, epochs, logs: report(label, epoch, epochs, logs)),
+            devices=self.devices,
         )
         path.unlink(missing_ok=True)
         return fitted

@@ -48,12 +48,14 @@ class Settings:
         data_dir: folder of the data sets, or None for the default search.
         tensorboard: folder for TensorBoard logs, or None.
         threads: TensorFlow threads per worker process; 0 leaves them alone.
+        devices: that each training is spread over, as for `training.fit`.
     """
 
     store: str
     data_dir: str | None = None
     tensorboard: str | None = None
     threads: int = 0
+    devices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
 
     dataset = load_dataset(task.dataset, settings.data_dir)
     board = Path(settings.tensorboard) if settings.tensorboard else None
-    workshop = Workshop(dataset, Store(settings.store), report, board)
+    workshop = Workshop(dataset, Store(settings.store), report, board, settings.devices)
     kept = Kept()
     show((task.label, 0, 1, ""))
     for spec, seed in task.filters:
