@@ -208,7 +208,10 @@ def _reproduced(r: Results, lacok) -> tuple[Block, ...]:
 
 
 def _inside(rows: Sequence[Comparison]) -> str:
-    return f"{sum(c.verdict == 'inside' for c in rows)} of the {len(rows)} numbers"
+    inside = sum(c.verdict == "inside" for c in rows)
+    return (
+        f"all {inside} numbers" if inside == len(rows) else f"{inside} of the {len(rows)} numbers"
+    )
 
 
 def _gap(rows: Sequence[Comparison], metric: str | None = None) -> float:

@@ -126,7 +126,12 @@ def paired_tables(r: Results) -> tuple[Table, Table]:
         Table(
             (
                 *("measured", "knowledge", "n", "no penalty", "penalty"),
-                *("difference", "p", "p, Holm", "verdict"),
+                *(
+                    "difference",
+                    "p",
+                    "p, Holm",
+                    "verdict" if r.seeds == 1 else "verdict over seeds",
+                ),
                 *(("each training alone",) if r.seeds > 1 else ()),
             ),
             tuple(

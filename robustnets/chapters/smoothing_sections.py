@@ -135,9 +135,14 @@ def _given(record: Record) -> str:
 
 def _counts(r: Results, name: str) -> str:
     """How many images each attack was made on."""
-    counts = {ROWS[a]: len(r.bare(name, a)[0].label) for a in ("FGSM", "DeepFool", "HopSkipJump")}
-    words = {"FGSM": "FGSM, I-FGSM and PGD", "DeepFool": "both DeepFools", "HSJ": "HSJ"}
-    return ", ".join(f"{n:,} for {words[a]}" for a, n in counts.items())
+    groups: dict[int, list[str]] = {}
+    for attack, label in ROWS.items():
+        groups.setdefault(len(r.bare(name, attack)[0].label), []).append(label)
+    return ", ".join(f"{n:,} for {_listed(labels)}" for n, labels in groups.items())
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def facts(r: Results, records: Sequence[Record], run: Mapping[str, Any]) -> dict[str, object]:
