@@ -152,7 +152,7 @@ def facts(records: Sequence[Record], run: dict[str, Any]) -> dict[str, object]:
         "training, summed": seconds(_training_seconds(records)),
         "attacks, summed": seconds(sum(r.about["attack_seconds"] for r in records)),
         "worker processes": run["jobs"],
-        "networks": len({digest(r.cell["network"]) for r in records}),
+        "networks": len({digest(_trained_as(r)) for r in records}),
         "Records": f"{len(records)}, fingerprint "
         + digest(sorted(record.fingerprint for record in records)),
     }
@@ -162,12 +162,22 @@ def _training_seconds(records: Sequence[Record]) -> float:
     """Wall time of all training loops; the stops of one trajectory count once."""
     longest: dict[str, float] = {}
     for record in records:
-        network = dict(record.cell["network"])
+        network = _trained_as(record)
         network.pop("rule")
         if record.curves:  # a network that was trained for this Record or one beside it
             key = digest(network)
             longest[key] = max(longest.get(key, 0.0), record.curves["seconds"].sum())
     return sum(longest.values())
+
+
+def _trained_as(record: Record) -> dict[str, Any]:
+    """The network of a Record as it was trained: one that lends its weights is no other."""
+    network = dict(record.cell["network"])
+    defense = network.get("defense")
+    if defense is not None and defense.get("type") == "OtherTraining":
+        training = defense["training"]
+        network |= {"training": training, "rule": training["rules"][0], "defense": None}
+    return network
 
 
 def as_rate(bounds: tuple[float, float]) -> tuple[float, float]:

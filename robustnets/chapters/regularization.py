@@ -34,7 +34,8 @@ class Scale:
     The report trains on 468 whole batches in a fixed order, so that its last 96 of 60,000
     examples are never used; ours are held out for the curves. The iterated attacks take the
     first so many test examples (None: all): `pair` for no penalty and the report's, `grid` for
-    the other penalties, which are trained for the first `grid_seeds` of the training seeds.
+    the other penalties, which are trained for the first `grid_seeds` of the training seeds;
+    `carlini` for Carlini and Wagner's search and for Square, which has so many `queries`.
     """
 
     dataset: str
@@ -49,14 +50,15 @@ class Scale:
     nearest: int | None
     carlini: int
     carlini_steps: int
+    queries: int
     radii: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 
 
 _GRID = (1e-3, 1e-4, 1e-5)
 SCALES = {
-    "demo": Scale("digits", 2, 1, 10, 25, 0.1, (1e-3, 1e-4), 150, 150, 150, 40, 100),
-    "quick": Scale("mnist", 3, 1, 5, 128, 96 / 60_000, _GRID, 500, 500, 1_000, 100, 200),
-    "full": Scale("mnist", 3, 1, 50, 128, 96 / 60_000, _GRID, None, 1_000, None, 500, 500),
+    "demo": Scale("digits", 2, 1, 10, 25, 0.1, (1e-3, 1e-4), 150, 150, 150, 40, 100, 200),
+    "quick": Scale("mnist", 3, 1, 5, 128, 96 / 60_000, _GRID, 500, 500, 1_000, 100, 200, 500),
+    "full": Scale("mnist", 3, 1, 50, 128, 96 / 60_000, _GRID, None, 1_000, None, 500, 500, 1_000),
 }
 
 
@@ -64,7 +66,7 @@ def cells(
     scale: str, dataset: str | None = None, seeds: int | None = None, engine: str = "native"
 ) -> tuple:
     """No penalty and the report's under every attack for each training seed; the grid for fewer."""
-    from robustnets.attacks import FGSM, PGD, CarliniWagner, DeepFool, Noise
+    from robustnets.attacks import FGSM, PGD, CarliniWagner, DeepFool, Noise, Square
     from robustnets.attacks.losses import PlainCrossEntropy
     from robustnets.core.threat import ThreatModel
     from robustnets.defenses import OtherTraining
@@ -93,8 +95,10 @@ def cells(
             pictured = 10 if compared and seed == 0 else 0
             count = s.pair if compared else s.grid
 
-            def add(attack, epsilons, pictured=0, examples=None, network=network):
-                out.append(Cell(network, attack, epsilons, engine, "white-box", pictured, examples))
+            def add(
+                attack, epsilons, pictured=0, examples=None, network=network, knowledge="white-box"
+            ):
+                out.append(Cell(network, attack, epsilons, engine, knowledge, pictured, examples))
 
             add(FGSM(free), (WEAK, STRONG))
             add(Noise(free, "sign"), (STRONG,))
@@ -107,6 +111,8 @@ def cells(
                 add(fading, (WEAK, STRONG))
                 search = CarliniWagner(ball, steps=s.carlini_steps, rounds=7, first=0.1)
                 add(search, (FAR,), examples=s.carlini)
+                asking = Square(box, budget=s.queries)
+                add(asking, (WEAK, STRONG), examples=s.carlini, knowledge="black-box")
         # the report's program takes adversarial examples from a file where it finds one: the
         # same penalty, on examples that were crafted on the network without it
         bare = Network(ref, "fc_625_625_10", trained(0.0, 0.0), rule, seed)

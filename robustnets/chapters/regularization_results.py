@@ -27,6 +27,7 @@ BOX, BOX_NOISE = "fgsm, box", "noise, box"
 ROUNDED = "fgsm, free, plain cross entropy"
 LENT = "fgsm, free, crafted without the penalty"
 ITERATED, DEEPFOOL, CARLINI = "pgd, box", "deepfool", "carlini-wagner"
+ASKED = "square, box"
 
 
 def measured(record: Record) -> str:
@@ -42,6 +43,7 @@ def measured(record: Record) -> str:
         "Noise": FREE_NOISE if free else BOX_NOISE,
         "DeepFool": DEEPFOOL,
         "CarliniWagner": CARLINI,
+        "Square": ASKED,
     }[attack["type"]]
 
 
@@ -60,7 +62,7 @@ def kept(record: Record) -> tuple[str, ...]:
         return ("l2",)
     if kind == ROUNDED:
         return ("linf",)
-    if penalties(record) not in (NONE, CHOSEN) or kind in (BOX, BOX_NOISE):
+    if penalties(record) not in (NONE, CHOSEN) or kind in (BOX, BOX_NOISE, ASKED):
         return ()
     confidence = ("adversarial_confidence",)
     return ("clean_confidence", *confidence) if kind == FREE else confidence

@@ -30,8 +30,9 @@ class Scale:
     Args:
         networks: names for `cnns.network`, for figures 23 to 26.
         photographs: data sets for table 3's layout, "" for the digits' network alone.
-        digits: test images of MNIST for FGSM, I-FGSM and PGD; None takes all.
-        gradient: test images of photographs for the same.
+        digits: test images of MNIST for FGSM and I-FGSM; None takes all.
+        pgd: test images of MNIST for PGD.
+        gradient: test images of photographs for all three.
         deepfool: test images for both DeepFools.
         hsj: test images for HopSkipJump.
         table: test images for table 3's layout.
@@ -44,6 +45,7 @@ class Scale:
     networks: tuple[str, ...]
     photographs: tuple[str, ...]
     digits: int | None
+    pgd: int
     gradient: int
     deepfool: int
     hsj: int
@@ -55,11 +57,13 @@ class Scale:
 
 
 SCALES = {
-    "demo": Scale(("mnist",), ("digits",), 60, 60, 40, 20, 40, 4, 10, 1),
+    "demo": Scale(("mnist",), ("digits",), 60, 60, 60, 40, 20, 40, 4, 10, 1),
     "quick": Scale(
-        cnns.NAMES, ("cifar10", "tiny_imagenet-20"), None, 500, 500, 100, 200, 10, 10, 12
+        cnns.NAMES, ("cifar10", "tiny_imagenet-20"), None, 2000, 500, 500, 100, 200, 10, 10, 12
     ),
-    "full": Scale(cnns.NAMES, ("cifar10", "tiny_imagenet"), None, 500, 500, 500, 500, 100, 40, 30),
+    "full": Scale(
+        cnns.NAMES, ("cifar10", "tiny_imagenet"), None, 10_000, 500, 500, 500, 500, 100, 40, 30
+    ),
 }
 
 
@@ -113,12 +117,13 @@ def _figures(network: Any, s: Scale, engine: str) -> list[Any]:
     eps = results.radius(network.dataset.name)
     linf, l2 = ThreatModel("linf", results.EPS), ThreatModel("l2", WHOLE)
     steps = round(results.EPS / results.STEP)
-    many = s.gradient if results.is_photographs(network.dataset.name) else s.digits
+    photographs = results.is_photographs(network.dataset.name)
+    many, fewer = (s.gradient, s.gradient) if photographs else (s.digits, s.pgd)
     # the settings of section 3.3: HSJ with 8, 100 and 10; both DeepFools to the boundary
     attacks = (
         (FGSM(linf), (results.EPS,), many),
         (BIM(linf, results.STEP, steps, stop_at_boundary=True), (results.EPS,), many),
-        (PGD(ThreatModel("linf", eps), steps=s.steps), (eps,), many),
+        (PGD(ThreatModel("linf", eps), steps=s.steps), (eps,), fewer),
         (HopSkipJump(linf, 8, 100, 10), (eps, 1.0), s.hsj),
         (DeepFool(l2, damping=0.0), (WHOLE,), s.deepfool),
         (DynamicDeepFool(l2), (WHOLE,), s.deepfool),

@@ -149,6 +149,7 @@ def _verdict(r: Results) -> str:
     return (
         "A gray-box number measures how badly examples made for one network fit another. Whoever "
         "knows of the smoothing differentiates through it: the mean is linear, the median hands "
-        "its gradient to the pixel that it picks. HopSkipJump needs not even that.\n\n"
-        + "\n".join(lines)
+        "its gradient to the pixel that it picks. Nothing is drawn at random and no gradient is "
+        "missing, so that the attack through the smoothing is the adaptive one as well. "
+        "HopSkipJump needs not even a gradient.\n\n" + "\n".join(lines)
     )

@@ -128,16 +128,21 @@ def _given(record: Record) -> str:
     """The network that came trained."""
     weights = record.cell["network"]["training"]["weights"]
     return (
-        "`keras.applications.ResNet50` with weights from ImageNet (digest of the file "
+        "`keras.applications.ResNet50` with the weights that were named (digest of the file "
         f"{weights}), on {size([record])} photographs"
     )
 
 
 def _counts(r: Results, name: str) -> str:
     """How many images each attack was made on."""
-    counts = {ROWS[a]: len(r.bare(name, a)[0].label) for a in ("FGSM", "DeepFool", "HopSkipJump")}
-    words = {"FGSM": "FGSM, I-FGSM and PGD", "DeepFool": "both DeepFools", "HSJ": "HSJ"}
-    return ", ".join(f"{n:,} for {words[a]}" for a, n in counts.items())
+    groups: dict[int, list[str]] = {}
+    for attack, label in ROWS.items():
+        groups.setdefault(len(r.bare(name, attack)[0].label), []).append(label)
+    return ", ".join(f"{n:,} for {_listed(labels)}" for n, labels in groups.items())
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def facts(r: Results, records: Sequence[Record], run: Mapping[str, Any]) -> dict[str, object]:

@@ -26,7 +26,7 @@ def test_cells_of_the_figures():
     assert len(cells) == 6 * 2 * (1 + 2 * 2)
     assert {c.examples for c in cells if c.network.dataset.name == "cifar10"} == {500}
     # the whole of MNIST's test split where an attack is cheap
-    assert {c.examples for c in cells if c.network.dataset.name == "mnist"} == {None, 500}
+    assert {c.examples for c in cells if c.network.dataset.name == "mnist"} == {None, 10_000, 500}
     jumps = [c.attack for c in cells if type(c.attack).__name__ == "HopSkipJump"]
     assert {(a.max_iter, a.max_eval, a.init_eval) for a in jumps} == {(8, 100, 10)}
     assert {c.knowledge for c in cells if c.attack in jumps} == {"gray-box", "black-box"}
@@ -129,7 +129,9 @@ def test_budget_takes_channels_where_there_are_several():
 def demo(tmp_path_factory):
     """Folder of the page, with fewer images than at demo scale."""
     folder = tmp_path_factory.mktemp("pages")
-    small = replace(smoothing.SCALES["demo"], digits=24, deepfool=16, hsj=8, table=16, steps=4)
+    small = replace(
+        smoothing.SCALES["demo"], digits=24, pgd=24, deepfool=16, hsj=8, table=16, steps=4
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(smoothing.SCALES, "demo", small)
         arguments = ["run", "smoothing", "--scale", "demo", "--out", str(folder)]
@@ -144,7 +146,7 @@ def test_the_page_says_what_was_measured(demo):
     assert "smaller scale than the report" in text
     assert "ImageNet (ResNet-50) | imagenet_resnet50 | left out: no weights were named" in text
     assert f"set {WEIGHTS} to `imagenet`" in text
-    assert "24 for FGSM, I-FGSM and PGD, 16 for both DeepFools, 8 for HSJ" in text
+    assert "24 for FGSM, I-FGSM and PGD, 8 for HSJ, 16 for DeepFool and D-DeepFool" in text
     assert not re.search(r"\bnan\b|\binf\b", text, re.IGNORECASE)
     r = results.Results(published(demo / "smoothing")[0])
     pgd = r.of("digits", "PGD", ("mean", 3), "white-box")[0]
