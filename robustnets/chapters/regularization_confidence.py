@@ -21,7 +21,7 @@ from robustnets.chapters.regularization_results import (
 )
 from robustnets.report.cells import Percent
 from robustnets.report.figure import Figure
-from robustnets.report.lines import Panel, panels_figure
+from robustnets.report.lines import Panel, Series, panels_figure
 from robustnets.report.page import Block, FigureBlock, TableBlock, Text
 from robustnets.report.table import Table
 from robustnets.stats.intervals import Interval
@@ -50,7 +50,7 @@ def confidence(r: Results) -> tuple[Block, ...]:
     histograms = Figure(
         "confidence",
         "How confident the networks are: share of the images in bins of 0.05, for each set, on a "
-        "logarithmic scale.",
+        f"logarithmic scale{'' if r.seeds == 1 else '; all training seeds together'}.",
         "Six panels, one per set of images: share of images against confidence, without and with "
         "the penalty.",
         panels_figure(
@@ -58,10 +58,10 @@ def confidence(r: Results) -> tuple[Block, ...]:
                 Panel(
                     name,
                     [
-                        common.banded(
+                        Series(
                             NAMES[pair],
                             middles,
-                            np.array([_binned(c, edges) for c in r.confidences(pair, kind, eps)]),
+                            _binned(np.concatenate(r.confidences(pair, kind, eps)), edges),
                             marker="",
                         )
                         for pair in (NONE, CHOSEN)

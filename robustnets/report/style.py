@@ -172,7 +172,9 @@ def rates_axis(axis: Any) -> None:
     axis.set_major_formatter(Rates())
     if axis.get_scale() == "log":
         # powers of ten alone say too little about rates, and all minor ticks too much
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        low, high = axis.get_view_interval()
+        wide = low > 0 and high / low > 3000
+        axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
         axis.set_minor_formatter(NullFormatter())
 
 
