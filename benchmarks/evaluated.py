@@ -26,17 +26,24 @@ def fc_100_100_10() -> keras.Model:
     return _trained("fc_100_100_10", SGD(), epochs=500, batch=500)
 
 
+def digits_fc() -> keras.Model:
+    """The thesis' network on the small digits, 100 epochs."""
+    return _trained("fc_100_100_10", SGD(), epochs=100, batch=20, dataset="digits")
+
+
 def pca_100() -> LinearFilter:
     """The thesis' filter: 100 principal components of MNIST's training images."""
-    return LinearFilter.of(_workshop().fitted_filter(FilterSpec("pca", 100), SEED))
+    return LinearFilter.of(_workshop("mnist").fitted_filter(FilterSpec("pca", 100), SEED))
 
 
-def _workshop() -> Workshop:
-    return Workshop(data.load("mnist"), Store())
+def _workshop(dataset: str) -> Workshop:
+    return Workshop(data.load(dataset), Store())
 
 
-def _trained(model: str, optimizer: Optimizer, epochs: int, batch: int) -> keras.Model:
+def _trained(
+    model: str, optimizer: Optimizer, epochs: int, batch: int, dataset: str = "mnist"
+) -> keras.Model:
     rule = FixedEpochs(epochs)
     training = Training((rule,), optimizer, batch)
-    network = Network(DatasetRef("mnist"), model, training, rule, SEED)
-    return _workshop().network(network).model
+    network = Network(DatasetRef(dataset), model, training, rule, SEED)
+    return _workshop(dataset).network(network).model

@@ -187,6 +187,7 @@ def epoch_function(
     loss: Callable[[Any, Any], Any],
     xla: bool,
     perturb: Callable[..., Any] | None = None,
+    devices: int = 1,
 ) -> Callable[..., float]:
     """Compile a whole training epoch over in-memory data into one call.
 
@@ -198,14 +199,49 @@ def epoch_function(
         perturb: what each step trains on instead: (x (B, ...), y (B,), *columns (B,)) ->
             (B, ...), using the model in inference mode with the weights as they stand; no
             gradient flows through it.
+        devices: that share each batch, whose size they divide; see `data_parallel`.
 
     Returns:
         A function of x (N, ...), y (N,), both on the device, batches, int32
         (steps, batch size) of row numbers, and as many columns (steps, batch size) as
         `perturb` takes, giving the mean loss over the steps.
     """
-    build = _jax_epoch if name() == "jax" else _tensorflow_epoch
-    return build(model, optimizer, loss, xla, perturb)
+    if devices > 1:
+        data_parallel(devices)  # refuses TensorFlow
+    if name() == "jax":
+        return _jax_epoch(model, optimizer, loss, perturb, devices)
+    return _tensorflow_epoch(model, optimizer, loss, xla, perturb)
+
+
+def data_parallel(devices: int) -> keras.distribution.DataParallel:
+    """The first devices that JAX finds, each with the whole model and a share of every batch.
+
+    Raises:
+        ValueError: on another backend than JAX, or for more devices than there are.
+    """
+    if name() != "jax":
+        raise ValueError(
+            "training over several devices goes by keras.distribution on JAX; set KERAS_BACKEND=jax"
+        )
+    known = keras.distribution.list_devices()
+    if (
+        isinstance(devices, bool)
+        or not isinstance(devices, int)
+        or devices not in range(1, len(known) + 1)
+    ):
+        raise ValueError(
+            f"devices must lie in 1..{len(known)}, those that JAX finds, got {devices!r}"
+        )
+    return keras.distribution.DataParallel(devices=known[:devices])
+
+
+def on_all(tensor: Any, devices: int) -> Any:
+    """A tensor with a copy on each of the first devices; as it is for one device."""
+    if devices == 1:
+        return tensor
+    mesh = data_parallel(devices).device_mesh
+    layout = keras.distribution.TensorLayout([None] * len(tensor.shape), mesh)
+    return keras.distribution.distribute_tensor(tensor, layout)
 
 
 def _tensorflow_epoch(model, optimizer, loss, xla, perturb):
@@ -233,9 +269,14 @@ def _tensorflow_epoch(model, optimizer, loss, xla, perturb):
     )
 
 
-def _jax_epoch(model, optimizer, loss, xla, perturb):
-    del xla  # JAX compiles with XLA
+def _jax_epoch(model, optimizer, loss, perturb, devices):
     import jax
+
+    def shared_out(rows):
+        if devices == 1:
+            return rows
+        layout = data_parallel(devices).get_data_layout(rows.shape)
+        return keras.distribution.distribute_tensor(rows, layout)
 
     @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
     def run(trainable, fixed, slots, x, y, batches, *columns):
@@ -253,7 +294,7 @@ def _jax_epoch(model, optimizer, loss, xla, perturb):
         def step(state, numbers):
             trainable, fixed, slots, total = state
             rows, *own = numbers
-            inputs, labels = x[rows], y[rows]
+            inputs, labels = shared_out(x[rows]), shared_out(y[rows])
             if perturb is not None:
                 inputs = perturbed(trainable, fixed, inputs, labels, own)
             (value, fixed), gradients = jax.value_and_grad(objective, has_aux=True)(
@@ -269,7 +310,7 @@ def _jax_epoch(model, optimizer, loss, xla, perturb):
 
     def epoch(x, y, batches, *columns):
         groups = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
-        state = [[v.value for v in group] for group in groups]
+        state = [[on_all(v.value, devices) for v in group] for group in groups]
         *state, mean = run(*state, x, y, jax.numpy.asarray(batches, "int32"), *columns)
         for group, values in zip(groups, state):
             for variable, value in zip(group, values):

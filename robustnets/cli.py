@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,10 @@ def run(
     store: StoreDir = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Worker processes.")] = 1,
     workers: Workers = None,
+    devices: Annotated[
+        int,
+        typer.Option(min=1, help="GPUs that each training is spread over; on JAX."),
+    ] = 1,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -149,6 +154,8 @@ def run(
         part = Shard.of_text(shard) if shard is not None else None
     except (ValueError, ModuleNotFoundError) as problem:
         _fail(problem)
+    if devices > 1 and jobs > 1:
+        _fail("--devices spreads one training over all of them; leave -j out")
     if part is not None and out_dir is not None:
         _fail("a shard writes no page; give --out to the run without --shard")
     root = store or default_root()
@@ -157,6 +164,7 @@ def run(
         str(data_dir) if data_dir else None,
         str(tensorboard) if tensorboard else None,
         threads=1 if jobs > 1 else 0,
+        devices=devices,
     )
     if engine != "native" and runner.backend_name() != "tensorflow":
         _fail(f"engine {engine!r} runs on TensorFlow; set KERAS_BACKEND=tensorflow")
@@ -166,6 +174,10 @@ def run(
         quiet_backend(settings.threads)
     folder = out_dir or root / "reports" / f"{scale}-{dataset_label(dataset)}"
     try:
+        if devices > 1 and workers is None:
+            from robustnets.backend import data_parallel
+
+            data_parallel(devices)  # refuses before any work is done
         for slug in chapters:
             _run_chapter(
                 slug, scale, dataset, seeds, engine, settings, jobs, workers, part, folder, dry_run
@@ -396,6 +408,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Say how robust a model of your own is, and why to believe it. A killed run goes on."""
+    started = time.perf_counter()
     from robustnets.experiments import evaluate_model as work
     from robustnets.experiments.evaluation_view import EvaluationView
     from robustnets.experiments.spread_evaluation import Recipe, Spreader
@@ -428,6 +441,7 @@ def evaluate(
                 command=["robustnets", *sys.argv[1:]],
                 progress=view.show,
                 carrier=carrier,
+                started=started,
             )
         index = None if out_dir is None else found.save(out_dir)
     except KeyboardInterrupt:

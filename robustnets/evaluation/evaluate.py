@@ -105,7 +105,7 @@ def evaluate(
     convergence = run.convergence() if subject.stochastic else None
     checks = run.checks(found, carried)
     known = threats.recipe(subject)
-    left_out = tuple(run.schedule.left_out)
+    left_out = run.schedule.omissions
     fewer = () if len(run.y) == len(y) else (f"{len(run.y)} of {len(y)} examples, by class",)
     return Evaluation(
         threat, suite, seed, subject, carried, nearest,

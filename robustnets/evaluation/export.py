@@ -16,8 +16,10 @@ from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.core.store import write_atomically
 from robustnets.evaluation.evaluation import Attacker, Evaluation, radius_text
+from robustnets.evaluation.outcome import combined
 from robustnets.evaluation.page import page_of
 from robustnets.report.page import write_page
+from robustnets.stats.intervals import Interval, rate
 
 PICTURED = 8
 
@@ -103,11 +105,13 @@ def _about(found: Evaluation) -> dict[str, Any]:
 def model_info(found: Evaluation) -> dict[str, Any]:
     """RobustBench's fields, rates in percent as text as there, and more of ours.
 
-    `autoattack_acc` is None unless the suite is "autoattack", without a budget; `reported`,
-    `link`, `authors` and `venue` are for the author to fill in.
+    `autoattack_acc` is what AutoAttack's own list leaves, None where that was not run in full.
+    `external` is there, as a robust accuracy by another evaluation than AutoAttack: the worst of
+    all attackers, None where it is no lower. `reported`, `link`, `authors`, `venue` and
+    `additional_data` are for the author to fill in.
     """
-    listed = found.suite == "autoattack" and not found.left_out and found.found.finished
-    robust, clean = found.robust_accuracy, found.accuracy
+    robust, clean, listed = found.robust_accuracy, found.accuracy, _autoattack(found)
+    lower = listed is None or robust.estimate < listed.estimate
     return {
         "link": None,
         "name": str(found.about.get("model", found.subject.classifier.model.name)),
@@ -120,7 +124,8 @@ def model_info(found: Evaluation) -> dict[str, Any]:
         "eps": radius_text(found.threat.eps),
         "clean_acc": _percent(clean.estimate),
         "reported": None,
-        "autoattack_acc": _percent(robust.estimate) if listed else None,
+        "autoattack_acc": None if listed is None else _percent(listed.estimate),
+        "external": _percent(robust.estimate) if lower else None,
         "footnote": " ".join(found.upper_bound) or None,
         "unreliable": bool(found.upper_bound),
         "robustnets": {
@@ -165,6 +170,20 @@ def model_info(found: Evaluation) -> dict[str, Any]:
             "about": _about(found),
         },
     }  # fmt: skip
+
+
+def _autoattack(found: Evaluation) -> Interval | None:
+    """Robust accuracy against AutoAttack's list alone, without transfer and other radii.
+
+    None unless that was the suite, without a budget, on a model that draws nothing; and in l1,
+    where the list is not whole.
+    """
+    own = [a.case for a in found.attackers if a.row.key in ("white", "queries")]
+    whole = found.suite == "autoattack" and len(own) == 2 and not found.subject.stochastic
+    if not whole or found.left_out or not all(case.finished for case in own):
+        return None
+    left = combined(own)
+    return rate(int(left.robust.sum()), len(left.y))
 
 
 def _percent(share: float) -> str:

@@ -21,6 +21,8 @@ class Part:
         backward: the same.
         seconds: wall clock.
         finished: False where a budget ended it, or left it out altogether.
+        warm: passes, a backward one counted as two, and seconds of all but the first of its
+            pieces, in which it is compiled; zeros where it had one piece.
     """
 
     attack: Any
@@ -30,6 +32,7 @@ class Part:
     backward: int = 0
     seconds: float = 0.0
     finished: bool = False
+    warm: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

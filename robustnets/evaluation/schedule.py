@@ -2,92 +2,31 @@
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from robustnets.attacks import FAB, PGD
+from robustnets.attacks import PGD
 from robustnets.core.threat import ThreatModel
 from robustnets.engines import memory, run
+from robustnets.evaluation.costs import Planned, cut_down, units
 from robustnets.models.classifier import Classifier
 
-# what an attack can be cut down by, the first of them that it has, and the least that makes sense
-SIZES = (("budget", 100), ("restarts", 1), ("targets", 1), ("steps", 10))
-COMPILING = 2.0  # seconds that a loop takes to compile on a CPU, about
+COMPILING = 2.0  # seconds that a loop takes to compile on a CPU, about, until it is known
+ENOUGH = 1000  # passes of a model, before their time says something about its pace
 # what the sanity block costs: runs of the attack under test, other passes, loops to compile
 BLOCK_RUNS, BLOCK_PASSES, BLOCK_LOOPS = 10, 600, 8
 BLOCK_SHARE = 0.25  # of a time budget
 BLOCK_LEAST = 8  # examples
 LEAST = 100  # examples, before attacks are cut down
-EXPECTED = 0.6  # of what the attacks may cost at most: some examples break early
+PILOT_STEPS, PILOT_EXAMPLES = 10, 64
 
 
-def units(attack: Any) -> float:
-    """What an attack costs for each example at most, in forward passes.
-
-    A backward pass counts as two. An attack that nothing is known of counts as a hundred.
-    """
-    budget = getattr(attack, "budget", None)
-    if budget is not None:
-        return float(budget)
-    if hasattr(attack, "passes"):
-        forward, backward = attack.passes
-        return forward + 2.0 * backward
-    steps = getattr(attack, "steps", None)
-    if steps is None:
-        return 100.0
-    starts = getattr(attack, "restarts", 1) * (getattr(attack, "targets", None) or 1)
-    # FAB asks again for the gap that it linearises, and for its way back
-    factor = 5.0 if isinstance(attack, FAB) else 3.0
-    return factor * steps * starts * getattr(attack, "expectation", 1)
-
-
-def cut_down(attack: Any, share: float) -> tuple[Any | None, str]:
-    """An attack at about a share of its cost.
-
-    Args:
-        attack: the spec.
-        share: in (0, 1).
-
-    Returns:
-        The smaller attack, or None where there is none that makes sense; and what became of
-        it, in words.
-    """
-    name, smaller, said = type(attack).__name__, attack, []
-    for field, least in SIZES:
-        value = getattr(smaller, field, None)
-        if not isinstance(value, int) or value <= least:
-            continue
-        wanted = max(least, round(value * share))
-        smaller = dataclasses.replace(smaller, **{field: wanted})
-        said.append(f"{wanted} of {value} {'queries' if field == 'budget' else field}")
-        share = units(attack) * share / units(smaller)
-        attack = smaller
-        if share >= 1:
-            break
-    # half of what was wanted is still an attack; much less is none
-    if share < 0.5:
-        return None, f"{name}: left out"
-    return (smaller, f"{name}: {', '.join(said)}") if said else (smaller, "")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Planned:
-    """An attack that is to come.
-
-    Args:
-        attack: its spec.
-        examples: that it may have to run on.
-        weight: what a pass through the model that it is crafted on costs, the victim's being 1.
-    """
-
-    attack: Any
-    examples: int
-    weight: float = 1.0
-
-
-def affordable(seconds: float, planned: Sequence[Planned], pace: float, n: int) -> int:
+def affordable(
+    seconds: float, planned: Sequence[Planned], pace: float, n: int, standing: float = 1.0
+) -> int:
     """How many of n examples can be attacked in a time, before attacks have to be cut down.
 
     Fewer examples make an interval wider; weaker attacks make the number wrong.
@@ -95,14 +34,15 @@ def affordable(seconds: float, planned: Sequence[Planned], pace: float, n: int) 
     Args:
         seconds: for everything.
         planned: what is to come for n examples.
-        pace: see `pace_of`.
+        pace: seconds for a forward pass of one example.
         n: examples at hand.
+        standing: as for `Planned.passes`.
 
     Returns:
         At least `LEAST`, or n where that is less.
     """
     free = (1 - BLOCK_SHARE) * seconds - COMPILING * len(planned)
-    each = EXPECTED * pace * sum(units(p.attack) * p.weight for p in planned)
+    each = pace * sum(p.passes(standing) for p in planned) / n
     fitting = n if each == 0 else int(max(free, 0.0) / each)
     return min(n, max(fitting, LEAST))
 
@@ -113,8 +53,10 @@ class Schedule:
     Args:
         seconds: for everything, or None: no limit.
         planned: all that is to come, in order.
-        pace: seconds for a forward pass of one example; see `pace_of`.
+        pace: seconds for a forward pass of one example, 0 where that is not known yet; see
+            `pilot`.
         started: reading of `time.perf_counter` from which on the time counts; None: from here.
+        standing: share of the examples that may withstand everything, until more is known.
     """
 
     def __init__(
@@ -123,6 +65,7 @@ class Schedule:
         planned: Sequence[Planned],
         pace: float,
         started: float | None = None,
+        standing: float = 1.0,
     ):
         self.started = time.perf_counter() if started is None else started
         self.seconds = seconds
@@ -130,6 +73,16 @@ class Schedule:
         self._planned = list(planned)
         self._pace = pace
         self._paces: dict[type, float] = {}
+        self._compiled: list[float] = []
+        self._standing = standing
+        self._current = 0.0
+        self._block = 0.0
+
+    @property
+    def omissions(self) -> tuple[str, ...]:
+        """What was left out or cut down, each in words; the same several times counted."""
+        counted = Counter(self.left_out)
+        return tuple(f"{one} ({n} times)" if n > 1 else one for one, n in counted.items())
 
     @property
     def left(self) -> float | None:
@@ -143,7 +96,26 @@ class Schedule:
         """Seconds that what is still planned may take, or None before anything was measured."""
         if not (self._pace or self._paces):
             return None
-        return sum(map(self._cost, self._planned))
+        return sum(map(self._cost, self._planned)) + self.block
+
+    @property
+    def current(self) -> float:
+        """Seconds that the attack that `fit` gave last may take, from its beginning on."""
+        return self._current
+
+    @property
+    def block(self) -> float:
+        """Seconds that the sanity block may take."""
+        return self._block * self._typical + BLOCK_LOOPS * self._compiling if self._block else 0.0
+
+    @property
+    def _typical(self) -> float:
+        known = self._paces.values()
+        return self._pace or (sum(known) / len(known) if known else 0.0)
+
+    @property
+    def _compiling(self) -> float:
+        return sum(self._compiled) / len(self._compiled) if self._compiled else COMPILING
 
     def reserve(self, attack: Any, examples: int) -> int:
         """Set time aside for the sanity block.
@@ -155,26 +127,53 @@ class Schedule:
         Returns:
             How many its attacks can be run on; 0 leaves these checks out.
         """
+        each = BLOCK_RUNS * units(attack) + BLOCK_PASSES
         if self.seconds is None:
+            self._block = each * examples
             return examples
-        each = (BLOCK_RUNS * units(attack) + BLOCK_PASSES) * self._pace
-        free = BLOCK_SHARE * self.seconds - BLOCK_LOOPS * COMPILING
-        fitting = examples if each == 0 else min(examples, int(free / each))
+        free = BLOCK_SHARE * self.seconds - BLOCK_LOOPS * self._compiling
+        fitting = examples if self._pace == 0 else min(examples, int(free / (each * self._pace)))
         if fitting < min(BLOCK_LEAST, examples):
             self.left_out.append("checks that run attacks: left out")
             return 0
         if fitting < examples:
             self.left_out.append(f"checks that run attacks: on {fitting} of {examples} examples")
-        self.seconds -= BLOCK_LOOPS * COMPILING + fitting * each
+        self._block = each * fitting
+        self.seconds -= self.block
         return fitting
 
-    def took(self, attack: Any, passes: float, seconds: float) -> None:
-        """Learn the pace of an attack from a run of it: passes as `units` counts them, in all."""
-        if passes > 0 and seconds > 2 * COMPILING:
-            self._paces[type(attack)] = (seconds - COMPILING) / passes
+    def stands(self, share: float) -> None:
+        """Learn that no more than this share of the examples withstands everything."""
+        self._standing = min(self._standing, share)
+
+    def took(
+        self,
+        attack: Any,
+        passes: float,
+        seconds: float,
+        warm: tuple[float, float] = (0.0, 0.0),
+        weight: float = 1.0,
+    ) -> None:
+        """Learn the pace of an attack, and what it takes to compile one, from a run of it.
+
+        Args:
+            attack: that was run.
+            passes: in all, as `units` counts them.
+            seconds: in all.
+            warm: the same two of what came after its first batches, for which it was compiled.
+            weight: as in `Planned`.
+        """
+        if warm[0] >= ENOUGH:
+            pace = warm[1] / warm[0]
+            self._compiled.append(max(seconds - passes * pace, 0.0))
+        elif passes >= ENOUGH and seconds > 2 * self._compiling:
+            pace = (seconds - self._compiling) / passes
+        else:
+            return
+        self._paces[type(attack)] = pace / weight
 
     def fit(
-        self, attack: Any, examples: int, weight: float = 1.0
+        self, attack: Any, examples: int, weight: float = 1.0, where: str = ""
     ) -> tuple[Any | None, float | None]:
         """The attack as large as time allows, all that is planned after it considered.
 
@@ -185,40 +184,59 @@ class Schedule:
             attack: as planned.
             examples: that stand.
             weight: as in `Planned`.
+            where: who attacks, for what is said about it.
 
         Returns:
             The attack to run, or None to leave it out; and the seconds that it may take.
         """
         at = next((i for i, p in enumerate(self._planned) if p.attack == attack), None)
+        planned = Planned(attack, examples, weight)
         if at is not None:
+            planned = self._planned[at]
             # what stood before it in the plan was not needed: nothing stood any more
             del self._planned[: at + 1]
+        own = self._current = self._cost(planned, examples)
         if self.seconds is None:
             return attack, None
-        own = self._cost(Planned(attack, examples, weight))
         cost = own + sum(map(self._cost, self._planned))
         free = self.left or 0.0
         allowed = max(free * own / cost, free / (1 + len(self._planned)))
+        # none may take so long that those after it cannot even be compiled
+        spare = free - self._compiling * len(self._planned)
+        limit = max(allowed, min(2 * allowed, spare))
         if own <= allowed:
-            return attack, 2 * allowed
-        smaller, said = cut_down(attack, max(allowed - COMPILING, 0.0) / (own - COMPILING))
+            return attack, limit
+        running = own - self._compiling
+        smaller, said = cut_down(attack, max(allowed - self._compiling, 0.0) / running)
         if said:
-            self.left_out.append(said)
-        return smaller, 2 * allowed
+            self.left_out.append(f"{where}, {said}" if where else said)
+        self._current = allowed if smaller is not None else 0.0
+        return smaller, limit
 
-    def _cost(self, planned: Planned) -> float:
-        known = self._paces.values()
-        typical = self._pace or (sum(known) / len(known) if known else 0.0)
-        pace = self._paces.get(type(planned.attack), typical * planned.weight)
-        return units(planned.attack) * planned.examples * pace + COMPILING
+    def _cost(self, planned: Planned, met: int | None = None) -> float:
+        pace = self._paces.get(type(planned.attack), self._typical)
+        return planned.passes(self._standing, met) * pace + self._compiling
 
 
-def pace_of(classifier: Classifier, x: np.ndarray, y: np.ndarray) -> float:
-    """Seconds for a forward pass of one example; a backward pass takes about two of them."""
-    attack = PGD(ThreatModel("linf", 0.0), steps=5)
-    size = memory.batch_size(attack, classifier)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a first look at some examples gave.
+
+    Args:
+        pace: seconds for a forward pass of one example; a backward pass takes about two.
+        standing: share of the examples that it left, of which fewer may withstand everything.
+    """
+
+    pace: float
+    standing: float
+
+
+def pilot(classifier: Classifier, x: np.ndarray, y: np.ndarray, threat: ThreatModel) -> Pilot:
+    """Run a short attack on the first examples, once to compile it and once for the time."""
+    attack = PGD(threat, steps=PILOT_STEPS)
+    size = min(PILOT_EXAMPLES, memory.batch_size(attack, classifier), len(x))
     x, y = x[:size], y[:size]
     settings: dict[str, Any] = {"attack_wrong": True, "batch_size": size}
     run(attack, classifier, x, y, **settings)
-    taken = run(attack, classifier, x, y, **settings).seconds
-    return taken / (units(attack) * len(x))
+    made = run(attack, classifier, x, y, **settings)
+    return Pilot(made.seconds / (units(attack) * size), 1 - float(made.success.mean()))

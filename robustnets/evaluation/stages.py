@@ -4,7 +4,7 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,14 @@ from robustnets.core.spec import digest
 from robustnets.core.store import Store
 from robustnets.core.threat import ThreatModel
 from robustnets.engines import memory
-from robustnets.engines.pool import multiply_adds
 from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.curve import Curve, Nearest, refine
 from robustnets.evaluation.evaluation import Attacker, Convergence
 from robustnets.evaluation.outcome import Standing, WorstCase
 from robustnets.evaluation.pieces import ROLES, Carrier
+from robustnets.evaluation.plan import CONVERGENCE, at, averaged, everything, minimal, weight_of
 from robustnets.evaluation.sanity import Check
-from robustnets.evaluation.schedule import Planned, Schedule, affordable, pace_of
+from robustnets.evaluation.schedule import Pilot, Schedule, affordable, pilot
 from robustnets.evaluation.subject import Subject
 from robustnets.evaluation.suites import Suite
 from robustnets.evaluation.surrogate import trained_surrogate
@@ -32,7 +32,6 @@ from robustnets.evaluation.worst_case import worst_case
 from robustnets.models.classifier import Classifier
 
 FRESH = 20  # evaluations of an example by a model that draws at random
-CONVERGENCE = 128  # examples on which an average over draws is tried out
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,40 +117,34 @@ class Stages:
 
     def plan(self, rows: Sequence[threats.Row], time_budget: float | None, started: float) -> None:
         """Say what is to come, and share out the time since `started`: fewer examples first."""
-        n, threat, classifier = len(self.y), self.threat, self.subject.classifier
-        source = self.subject.substitute or classifier
-        sources = [(attack, row.source) for row in rows for attack in row.attacks]
-        minimal = self._minimal()
-        sources += [] if minimal is None else [(minimal, source)]
-        for share in self.suite.radii:
-            if share != 1.0:
-                sources.append((self._at(replace(threat, eps=threat.eps * share)), source))
-        planned = [Planned(attack, n, self._weight(crafted)) for attack, crafted in sources]
+        n, threat = len(self.y), self.threat
+        planned = everything(self.subject, self.suite, threat, rows, n)
         self.stages = [row.knowledge for row in rows] + ["curve"]
         if self.subject.stochastic:
             self.stages.append("draws")
         self.stages.append("checks")
-        pace = 0.0
+        first = Pilot(0.0, 1.0)
         if time_budget is not None:
-            pace = pace_of(classifier, self.x, self.y)
-            chosen = evenly_by_class(self.y, affordable(time_budget, planned, pace, n))
+            first = pilot(self.subject.classifier, self.x, self.y, threat)
+            free = time_budget - (time.perf_counter() - started)
+            many = affordable(free, planned, first.pace, n, first.standing)
+            chosen = evenly_by_class(self.y, many)
             self.x, self.y = self.x[chosen], self.y[chosen]
-            planned = [replace(p, examples=len(chosen)) for p in planned]
-        self.schedule = Schedule(time_budget, planned, pace, started)
+            planned = everything(self.subject, self.suite, threat, rows, len(chosen))
+        self.schedule = Schedule(time_budget, planned, first.pace, started, first.standing)
         tested, _ = threats.strongest(self.subject, self.suite, self.suite.tested(threat))
         self.checked = self.schedule.reserve(tested, min(self.suite.checked, len(self.y)))
 
-    def _weight(self, source: Classifier) -> float:
-        """What a pass through a model costs, the victim's being 1; a rough count."""
-        own, victim = (multiply_adds(c.model) for c in (source, self.subject.classifier))
-        return min(max(own / victim, 0.05), 20.0) if own and victim else 1.0
-
     def show(self, stage: str, standing: Standing | None) -> None:
         if self.progress is not None:
-            # draws and checks are not in the plan
-            left = None if stage in ("draws", "checks") else self.schedule.estimate
-            if left is not None and standing is not None:
-                left += standing.left or 0.0
+            left = self.schedule.estimate
+            if stage == "checks":
+                share = 0.0 if standing is None else standing.done / standing.examples
+                left = (1 - share) * self.schedule.block or None
+            elif left is not None and standing is not None:
+                left += self.schedule.current if standing.left is None else standing.left
+            if left is not None and self.schedule.left is not None:
+                left = min(left, self.schedule.left + self.schedule.block)
             number = (
                 self.stages.index(stage) if stage in ("curve", "draws", "checks") else self.stage
             )
@@ -162,7 +155,7 @@ class Stages:
         self.stage = number
         case = self._worst(
             row.attacks, row.victim, row.source, np.arange(len(self.y)), row.knowledge,
-            derive(self.seed, row.key),
+            derive(self.seed, row.key), row,
         )  # fmt: skip
         return case, predictions(self.subject, case.x, row.victim)
 
@@ -178,7 +171,7 @@ class Stages:
 
         return refine(
             Nearest.of(found, self.threat), self.x, self.threat, self.suite.radii, self._at,
-            attack_all, derive(self.seed, "curve"), self._minimal(),
+            attack_all, derive(self.seed, "curve"), minimal(self.subject, self.suite, self.threat),
             None if self.subject.stochastic else wrong,
         )  # fmt: skip
 
@@ -188,9 +181,13 @@ class Stages:
         attack, source = threats.strongest(self.subject, self.suite, self.suite.curve(self.threat))
         robust = []
         for draws in self.suite.convergence:
-            (averaged,) = threats.averaged((attack,), draws)
             case = self._worst(
-                (averaged,), self.subject.classifier, source, rows, "draws", self.seed
+                (averaged(self.subject, self.suite, self.threat, draws),),
+                self.subject.classifier,
+                source,
+                rows,
+                "draws",
+                self.seed,
             )
             robust.append(case.robust)
         return Convergence(self.suite.convergence, np.stack(robust), attack)
@@ -215,19 +212,21 @@ class Stages:
         return checks
 
     def _at(self, threat: ThreatModel) -> Any:
-        return threats.strongest(self.subject, self.suite, self.suite.curve(threat))[0]
-
-    def _minimal(self) -> Any | None:
-        """None for a model that draws: the search for a boundary needs one that stays in place."""
-        if self.subject.stochastic:
-            return None
-        return self.suite.minimal(self.threat, self.subject.classifier.classes)
+        return at(self.subject, self.suite, threat)
 
     def _role(self, source: Classifier) -> str:
         known = (self.subject.classifier, self.subject.without, self.subject.substitute)
         return next((role for role, c in zip(ROLES, known) if c is source), ROLES[-1])
 
-    def _worst(self, attacks, victim, source, rows, stage, seed) -> WorstCase:
+    def _worst(self, attacks, victim, source, rows, stage, seed, row=None) -> WorstCase:
+        counts, where = (False, stage) if row is None else (row.counts, row.label)
+        weight = weight_of(self.subject, source)
+
+        def fit(attack: Any, n: int) -> tuple[Any | None, float | None]:
+            if counts:
+                self.schedule.stands(n / len(self.y))
+            return self.schedule.fit(attack, n, weight, where)
+
         size = self.batch_size
         if size is None and len(rows) < len(self.y):
             # few sizes, so that an attack compiled for one radius serves the next
@@ -239,16 +238,18 @@ class Stages:
             attacks, victim, self.x[rows], self.y[rows], seed=seed, batch_size=size,
             source=None if source is victim else source,
             evaluations=fresh[0], needed=fresh[1],
-            fit=lambda attack, n: self.schedule.fit(attack, n, self._weight(source)),
-            time_budget=self.schedule.left,
+            fit=fit, time_budget=self.schedule.left,
             query_budget=self.query_budget, folder=self.folder,
             progress=lambda standing: self.show(stage, standing), carry=carry,
         )  # fmt: skip
         for part in case.parts:
             passes = part.forward + 2.0 * part.backward
             side_by_side = 1 if self.carrier is None else self.carrier.processes
-            self.schedule.took(part.attack, passes, part.seconds / side_by_side)
+            warm = part.warm[0], part.warm[1] / side_by_side
+            self.schedule.took(part.attack, passes, part.seconds / side_by_side, warm, weight)
             self.seconds += part.seconds
+        if counts:
+            self.schedule.stands(case.robust_accuracy)
         return case
 
 

@@ -107,13 +107,18 @@ def worst_case(
 
         part = Part(attack)
         for rows, found in run.attack(attack, number, seed, query_budget, show):
+            forward, backward = (int(found[name].sum()) for name in ("forward", "backward"))
+            seconds, (passes, warm) = float(found["seconds"]), part.warm
+            if part.attacked:
+                passes, warm = passes + forward + 2.0 * backward, warm + seconds
             part = replace(
                 part,
                 attacked=part.attacked + len(rows),
                 broke=part.broke + int(found["success"].sum()),
-                forward=part.forward + int(found["forward"].sum()),
-                backward=part.backward + int(found["backward"].sum()),
-                seconds=part.seconds + float(found["seconds"]),
+                forward=part.forward + forward,
+                backward=part.backward + backward,
+                seconds=part.seconds + seconds,
+                warm=(passes, warm),
             )
         parts.append(replace(part, finished=part.attacked == total and not run.late))
     return WorstCase(

@@ -3,6 +3,8 @@
 import importlib
 import shlex
 import sys
+import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,9 @@ SUFFIXES = (".keras", ".h5", ".hdf5")
 SUITES = ("quick", "standard", "autoattack")
 # what results on these data are usually reported for (RobustBench; Madry et al. 2018)
 USUAL = {("mnist", "linf"): "0.3", ("cifar10", "linf"): "8/255", ("cifar10", "l2"): "0.5"}
+
+CLOSING = 3.0  # seconds to write a page
+GUESS = 0.01  # chance of so many right ones among guesses, above which they may be guesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ def evaluate_model(
     command: Sequence[str] = (),
     progress: "Callable[[Moment], None] | None" = None,
     carrier: "Carrier | None" = None,
+    started: float | None = None,
 ) -> "Evaluation":
     """Load, evaluate, and keep the facts that a page needs.
 
@@ -114,6 +120,8 @@ def evaluate_model(
         command: as it was typed, for the page.
         progress: as for `evaluate`.
         carrier: as for `evaluate`.
+        started: reading of `time.perf_counter` from which on a budget of time counts; None:
+            from here.
 
     Raises:
         ValueError, FileNotFoundError: naming what is wrong and the remedy.
@@ -123,6 +131,7 @@ def evaluate_model(
     from robustnets.evaluation.suites import SUITES as SPECS
     from robustnets.experiments.examples import examples_for
 
+    begun = time.perf_counter() if started is None else started
     classifier = load()
     test = examples_for(classifier, request.data, data_dir)
     rows = evenly_by_class(test.y, request.n)
@@ -130,6 +139,10 @@ def evaluate_model(
     refuse_another_scale(classifier, x, y)
     trained = SPECS[request.suite].surrogate
     name = Path(request.model).name
+    allowed = limits(request.budget)
+    if "time_budget" in allowed:
+        spent = time.perf_counter() - begun + CLOSING
+        allowed["time_budget"] = max(allowed["time_budget"] - spent, 1.0)
     return evaluate(
         classifier,
         x,
@@ -153,7 +166,7 @@ def evaluate_model(
                 f"{len(rows)} of {len(test)}, evenly spaced by class"
             ),
         },
-        **limits(request.budget),
+        **allowed,
     )  # fmt: skip
 
 
@@ -170,11 +183,16 @@ def training_split(name: str, data_dir: str | None) -> "Split | None":
 def refuse_another_scale(classifier: Any, x: np.ndarray, y: np.ndarray) -> None:
     """Refuse a model that wants images in 0..255, which its accuracy gives away.
 
+    Warns where the model does no better than a guess, of which there is nothing to attack.
+
     Raises:
         ValueError: saying what to do.
     """
+    from scipy.stats import binom
+
     some = slice(0, 500)
-    given = float((classifier.predict(x[some]).argmax(axis=1) == y[some]).mean())
+    right = classifier.predict(x[some]).argmax(axis=1) == y[some]
+    given = float(right.mean())
     if given > 0.5:
         return
     times = float((classifier.predict(x[some] * np.float32(255)).argmax(axis=1) == y[some]).mean())
@@ -183,6 +201,13 @@ def refuse_another_scale(classifier: Any, x: np.ndarray, y: np.ndarray) -> None:
             f"the model is right on {given:.0%} of the images in [0, 1] and on {times:.0%} of them "
             "in 0..255: attacks need images in [0, 1], so put keras.layers.Rescaling(255) in front "
             "of it and save it again"
+        )
+    if binom.sf(right.sum() - 1, len(right), 1 / classifier.classes) > GUESS:
+        warnings.warn(
+            f"the model is right on {right.sum()} of {len(right)} examples, no better than a guess "
+            f"among {classifier.classes} classes: is it trained, are the labels its own, in its "
+            "order, and is what prepares its images part of it?",
+            stacklevel=2,
         )
 
 
@@ -198,24 +223,32 @@ def layer_of(name: str) -> "keras.layers.Layer":
     """
     import keras
 
+    from robustnets.models.saved_model import one_line
+
     module, attribute = _split(name)
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except ImportError as problem:
-        raise ValueError(f"cannot import the defense's module {module!r}: {problem}") from None
-    except AttributeError:
-        raise ValueError(f"module {module!r} has no {attribute!r}") from None
+        found = getattr(importlib.import_module(module), attribute, None)
+    except Exception as problem:  # whatever code of its own raises
+        raise ValueError(
+            f"cannot import the defense's module {module!r}: {one_line(problem)}"
+        ) from problem
+    if found is None:
+        raise ValueError(f"module {module!r} has no {attribute!r}")
     if isinstance(found, keras.layers.Layer):
         return found
     try:
         layer = found()
     except TypeError as problem:
         raise ValueError(
-            f"{name} cannot be made without arguments ({problem}); name a function without "
-            "arguments that returns the layer, or an instance of it"
-        ) from None
+            f"{name} cannot be made without arguments ({one_line(problem)}); name a function "
+            "without arguments that returns the layer, or an instance of it"
+        ) from problem
+    except Exception as problem:
+        raise ValueError(
+            f"{name} failed with {type(problem).__name__}: {one_line(problem)}"
+        ) from problem
     if not isinstance(layer, keras.layers.Layer):
         raise ValueError(f"{name} is no Keras layer but {type(layer).__name__}")
     return layer

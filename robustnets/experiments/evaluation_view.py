@@ -43,7 +43,7 @@ class EvaluationView:
 
     def show(self, moment: "Moment") -> None:
         """Draw one moment."""
-        left = "" if moment.left is None else f", at most {seconds(moment.left)} left"
+        left = "" if moment.left is None else f", about {seconds(moment.left)} left"
         at = moment.standing
         if not self.console.is_terminal:
             self._log(moment, left)
@@ -69,7 +69,9 @@ class EvaluationView:
         self._attack, self._said = attack, now
         done = "" if at is None else f": {at.attack}, {_counts(moment)}"
         self.console.print(
-            f"{moment.number + 1} of {moment.of} {moment.stage}{done}{left}", highlight=False
+            f"{moment.number + 1} of {moment.of} {moment.stage}{done}{left}",
+            highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -98,6 +98,7 @@ def fit(
     checkpoint_seconds: float = 30.0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress | None = None,
+    devices: int = 1,
 ) -> Fitted:
     """Train until every rule has fired; the model ends at the last epoch's weights.
 
@@ -118,13 +119,19 @@ def fit(
         callbacks: further Keras callbacks, such as TensorBoard or CSVLogger; they see
             the same logs as under `model.fit` and may set `model.stop_training`.
         progress: called after each epoch with (epoch, max_epochs, logs).
+        devices: that each batch is shared out over, by `keras.distribution` on JAX; what is
+            learnt differs by rounding alone.
 
     Raises:
-        ValueError: for a bad temperature, soft labels that are no probabilities of these
-            examples or come with an adversary; if the checkpoint belongs to another training.
+        ValueError: for devices that are not there or do not divide a batch; for a bad
+            temperature, soft labels that are no probabilities of these examples or come with an
+            adversary; if the checkpoint belongs to another training.
         FloatingPointError: if the loss is no longer finite.
     """
     goal = _goal(train, soft_labels, adversary)
+    size = min(training.batch_size, len(train))
+    if size % devices:
+        raise ValueError(f"devices must divide the batch of {size}, got {devices}")
     loss_of = functools.partial(cross_entropy, temperature=check_temperature(temperature))
     optimizer = _optimizer(training.optimizer)
     # Keras callbacks look for model.optimizer; compiling for it would put our loss into the
@@ -134,9 +141,11 @@ def fit(
     perturb = None if adversary is None else adversary.perturb(model)
     _penalise(model, training)
     xla = not (has_convolutions(model) or draws_in_training(model))
-    run_epoch = backend.epoch_function(model, optimizer, loss_of, xla, perturb)
+    run_epoch = backend.epoch_function(model, optimizer, loss_of, xla, perturb, devices)
     evaluate = _evaluation(model, validation)
-    x, y = map(keras.ops.convert_to_tensor, (train.x, goal))
+    x, y = (
+        backend.on_all(keras.ops.convert_to_tensor(array), devices) for array in (train.x, goal)
+    )
 
     watch = Watch(model, training)
     key = digest(training, seed, *_unusual(adversary, temperature, soft_labels))
@@ -182,6 +191,8 @@ def fit(
     _penalise(model, None)  # the penalty belongs to the training, not to the saved model
 
     last = model.get_weights()
+    if devices > 1:
+        model.set_weights(last)  # whoever uses the model next has it on one device
     curves = {name: np.array([logs[name] for logs in history]) for name in history[0]}
     return Fitted(
         tuple(stops.get(r, Stop(r, len(history), False, last)) for r in training.rules), curves

@@ -1,6 +1,7 @@
 """`evaluate`: one number, all attackers behind it, the files, and going on after a kill."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -13,9 +14,10 @@ from robustnets.attacks.balls import distances
 from robustnets.core.dataset import Split
 from robustnets.core.record import Record
 from robustnets.core.store import Store
-from robustnets.evaluation import Declared, evaluate, verdict
+from robustnets.evaluation import Declared, evaluate, export, verdict
 from robustnets.evaluation.evaluation import radius_text
 from robustnets.evaluation.export import records
+from robustnets.evaluation.outcome import combined
 
 EPS = 0.1
 
@@ -117,14 +119,30 @@ def test_the_files(found, tmp_path, held_out):
         assert outcomes["x"].tobytes() == held_out[0].tobytes()
     info = json.loads((tmp_path / "model_info.json").read_text())
     # the names of RobustBench's own files
-    assert list(info)[:14] == [
+    assert list(info) == [
         "link", "name", "authors", "additional_data", "number_forward_passes", "dataset", "venue",
-        "architecture", "eps", "clean_acc", "reported", "autoattack_acc", "footnote", "unreliable",
+        "architecture", "eps", "clean_acc", "reported", "autoattack_acc", "external", "footnote",
+        "unreliable", "robustnets",
     ]  # fmt: skip
     assert (info["name"], info["dataset"], info["eps"]) == ("tiny", "digits", "0.1")
     assert float(info["clean_acc"]) == pytest.approx(100 * done.accuracy.estimate, abs=0.005)
     assert info["autoattack_acc"] is None, "another suite"
+    assert float(info["external"]) == pytest.approx(100 * done.robust_accuracy.estimate, abs=0.005)
     assert info["robustnets"]["robust_acc"]["estimate"] == done.robust_accuracy.estimate
+
+
+def test_only_its_own_list_counts_as_autoattack(found):
+    """The same attackers as if they were the list, and one more who breaks what that left."""
+    whole = replace(found[0], suite="autoattack")
+    info = export.model_info(whole)
+    own = combined([a.case for a in whole.attackers])
+    assert float(info["autoattack_acc"]) == pytest.approx(100 * own.robust_accuracy, abs=0.005)
+    nearer = replace(whole.nearest, distance=np.zeros_like(whole.nearest.distance))
+    beaten = export.model_info(replace(whole, nearest=nearer))
+    assert beaten["autoattack_acc"] == info["autoattack_acc"]
+    assert beaten["external"] == "0.00"
+    cut = replace(whole, left_out=("FAB: left out",))
+    assert export.model_info(cut)["autoattack_acc"] is None
 
 
 def test_a_notebook_shows_the_number_and_the_attackers(found):

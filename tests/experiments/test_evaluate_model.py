@@ -54,7 +54,9 @@ def test_a_layer_by_its_name(tmp_path, monkeypatch):
         "ready = Plain(name='ready')\n"
         "number = 3\n"
         "text = str\n"
+        "def fails():\n    raise RuntimeError('no weights\\nhere')\n"
     )
+    (tmp_path / "half_written.py").write_text("def f(:\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert type(layer_of("defenses_here.Plain")).__name__ == "Plain"
     assert type(layer_of("defenses_here:make")).__name__ == "Sized"
@@ -64,7 +66,9 @@ def test_a_layer_by_its_name(tmp_path, monkeypatch):
         ("defenses_here.number", "cannot be made without arguments"),
         ("defenses_here.text", "is no Keras layer but str"),
         ("defenses_here.Nothing", "has no 'Nothing'"),
+        ("defenses_here.fails", "fails failed with RuntimeError: no weights here$"),
         ("no_such_module.Layer", "cannot import the defense's module"),
+        ("half_written.Layer", "cannot import the defense's module 'half_written': invalid syntax"),
     ):
         with pytest.raises(ValueError, match=message):
             layer_of(name)
@@ -78,6 +82,12 @@ def test_a_model_that_wants_bytes_is_refused(trained_classifier, digits):
     bytes_in = Classifier(keras.Model(images, trained_classifier.model(scaled)))
     with pytest.raises(ValueError, match=r"put keras.layers.Rescaling\(255\) in front"):
         refuse_another_scale(bytes_in, x, y)
+
+
+def test_a_model_that_guesses_is_noted(trained_classifier, digits):
+    x, y = digits[0][1500:1600], digits[1][1500:1600]
+    with pytest.warns(UserWarning, match=r"of 100 examples, no better than a guess among 10"):
+        refuse_another_scale(trained_classifier, x, (y + 1) % 10)
 
 
 def test_what_a_surrogate_learns_from(tmp_path):

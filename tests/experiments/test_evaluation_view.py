@@ -23,7 +23,7 @@ def test_a_log_has_a_line_for_each_attack():
             view.show(moment(check, 0, 1, 10, stage="checks", left=None))
     lines = console.file.getvalue().splitlines()
     assert lines[0] == (
-        "1 of 4 white-box: FGSM, 0 of 90 examples, 90 still robust, at most 1 min 15 s left"
+        "1 of 4 white-box: FGSM, 0 of 90 examples, 90 still robust, about 1 min 15 s left"
     )
     assert lines[1].startswith("1 of 4 white-box: PGD")
     assert lines[2] == "1 of 4 checks: zero gradients, 1 of 90, 10 still robust"
@@ -37,4 +37,4 @@ def test_a_terminal_has_bars():
         view.show(moment("FGSM", 0, 45, 61))
     shown = console.file.getvalue()
     assert "45 of 90 examples, 61 still robust" in shown
-    assert "1 of 4, at most 1 min 15 s left" in shown
+    assert "1 of 4, about 1 min 15 s left" in shown

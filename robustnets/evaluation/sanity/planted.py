@@ -49,8 +49,10 @@ def finds_planted(e: Evidence) -> Finding:
     level = "WARN" if missed or lucky else "PASS"
     if (~np.any(hit, axis=0)).sum() > MISSED:
         level = "FAIL"
-    number = ", ".join(f"{named(a)} {rows.sum()}" for a, rows in zip(attacks, hit))
-    remedy = f"Missed by {', '.join(missed)}: check step size, steps, box and norm."
+    # several attackers may use attacks that differ in their steps alone
+    counts = dict.fromkeys(f"{named(a)} {rows.sum()}" for a, rows in zip(attacks, hit))
+    number = ", ".join(counts)
+    remedy = f"Missed by {', '.join(dict.fromkeys(missed))}: check step size, steps, box and norm."
     if lucky:
         remedy = "Noise finds it too: eps is large for this test to tell anything."
     return graded(level, f"of {len(x)}: {number}", remedy)
