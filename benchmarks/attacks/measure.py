@@ -1,7 +1,6 @@
 """Measures one row: all sides in one process, in turn, beside the floor."""
 
 import contextlib
-import gc
 import importlib.metadata
 import signal
 import time
@@ -43,7 +42,6 @@ class _Runner:
         if self.failed or (self.peer.heavy and self.found is not None):
             return
         x, y = self.target.x[: self.n], self.target.y[: self.n]
-        gc.collect()  # or it would be collected in the time of another
         try:
             with _at_most(self.limit):
                 started = time.perf_counter()

@@ -17,8 +17,7 @@ MODELS = {"fc": "FC", "m": "M", "c": "C", "a": "A"}
 TEXT = f"""FC is FC-100-100-10, M the MNIST CNN of CSCE496 (table 2) and C the CIFAR-10 CNN of
 CSDS440 (figure 5), trained on the first 10,000 images; attacked are test images that the network
 gets right. All ways of a row run in turn in one process, from NumPy to NumPy; a time is the best
-of the calls after the first, which compiles; where a peer takes long, it is called once. Garbage
-is collected before each call, not in it.
+of the calls after the first, which compiles; where a peer takes long, it is called once.
 
 - Peers get the logits as one compiled graph for any number of examples and the batch of the row,
   and settings that spend as much; "eager model" is Foolbox over the Keras model as it is.
