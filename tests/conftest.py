@@ -8,6 +8,14 @@ from tiny_models import dense_classifier
 from robustnets import backend
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests of one file share fixtures and compiled functions, so one process runs them all."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def linear_classifier():
     """Two classes, logits (0, <w, x>), images (5, 4, 3): attacks have a closed form."""

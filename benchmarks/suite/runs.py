@@ -46,9 +46,9 @@ class Setting:
 SETTINGS = {
     setting.network: setting
     for setting in (
-        Setting("m", "MNIST CNN", 0.15, 32),
+        Setting("m", "MNIST CNN", 0.15, 100),
         Setting("a", "MNIST CNN, adversarially trained", 0.3, 100),
-        Setting("c", "CIFAR-10 CNN", 2 / 255, 32),
+        Setting("c", "CIFAR-10 CNN", 2 / 255, 100),
         Setting("d", "FC-100-100-10 on digits", 0.08, 200),
     )
 }

@@ -1,4 +1,4 @@
-"""What chapter pages share: runs grouped by seed, means over seeds, facts for the footer."""
+"""What chapter pages share: runs grouped by seed, rates over them, facts for the footer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,9 +8,9 @@ import numpy as np
 
 from robustnets.core.record import Record
 from robustnets.core.spec import digest
-from robustnets.report.cells import points, seconds
+from robustnets.report.cells import Cell, Percent, points, seconds
 from robustnets.report.lines import Series
-from robustnets.stats.intervals import Interval, mean
+from robustnets.stats.intervals import Interval, mean, rate
 
 
 def by_seed(
@@ -51,6 +51,47 @@ def mean_rate(values: np.ndarray) -> Interval:
     interval = mean(values)
     low, high = as_rate((interval.low, interval.high))
     return replace(interval, low=low, high=high)
+
+
+def share(outcomes: Sequence[np.ndarray]) -> Interval:
+    """A rate: Wilson's interval over examples for one training seed, Student's over several.
+
+    Args:
+        outcomes: bool (N,) for each training seed.
+    """
+    if len(outcomes) == 1:
+        return rate(int(outcomes[0].sum()), len(outcomes[0]))
+    return mean_rate(np.array([hits.mean() for hits in outcomes]))
+
+
+def finding(
+    group: Sequence[Record],
+    data: str,
+    network: str,
+    attack: str = "none",
+    knowledge: str | None = None,
+    eps: float | None = None,
+) -> dict[str, Cell]:
+    """A line of the front page's table: accuracy on all examples, under attack or not.
+
+    Args:
+        group: Records of one network and attack, one for each training seed.
+        data: the data set's name for readers.
+        network: what was attacked.
+        attack: what with.
+        knowledge: what its maker knew, such as "white-box".
+        eps: the radius; None is the accuracy before the attack.
+    """
+    right = [r.correct if eps is None else r.robust[r.at(eps)] for r in group]
+    return {
+        "data": data,
+        "network": network,
+        "attack": attack,
+        "attacker": knowledge,
+        "accuracy": Percent(share(right), 1),
+        "test examples": len(right[0]),
+        "training seeds": len(group),
+    }
 
 
 def banded(label: str, x: np.ndarray, values: np.ndarray, **look: Any) -> Series:
@@ -111,7 +152,7 @@ def facts(records: Sequence[Record], run: dict[str, Any]) -> dict[str, object]:
         "training, summed": seconds(_training_seconds(records)),
         "attacks, summed": seconds(sum(r.about["attack_seconds"] for r in records)),
         "worker processes": run["jobs"],
-        "networks": len({digest(r.cell["network"]) for r in records}),
+        "networks": len({digest(_trained_as(r)) for r in records}),
         "Records": f"{len(records)}, fingerprint "
         + digest(sorted(record.fingerprint for record in records)),
     }
@@ -121,12 +162,22 @@ def _training_seconds(records: Sequence[Record]) -> float:
     """Wall time of all training loops; the stops of one trajectory count once."""
     longest: dict[str, float] = {}
     for record in records:
-        network = dict(record.cell["network"])
+        network = _trained_as(record)
         network.pop("rule")
         if record.curves:  # a network that was trained for this Record or one beside it
             key = digest(network)
             longest[key] = max(longest.get(key, 0.0), record.curves["seconds"].sum())
     return sum(longest.values())
+
+
+def _trained_as(record: Record) -> dict[str, Any]:
+    """The network of a Record as it was trained: one that lends its weights is no other."""
+    network = dict(record.cell["network"])
+    defense = network.get("defense")
+    if defense is not None and defense.get("type") == "OtherTraining":
+        training = defense["training"]
+        network |= {"training": training, "rule": training["rules"][0], "defense": None}
+    return network
 
 
 def as_rate(bounds: tuple[float, float]) -> tuple[float, float]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from robustnets.chapters import distillation_attacks as attacks
 from robustnets.chapters import distillation_page as text
+from robustnets.chapters import distillation_precision as precision
+from robustnets.chapters import distillation_verdict as verdicts
 from robustnets.chapters.distillation_results import EPSILONS, Results
 from robustnets.core.record import Record
 from robustnets.report.index import IndexEntry
@@ -33,7 +35,8 @@ class Part:
             examples are trained there, the others have the paper's alone.
         swept: test examples of the other temperatures, and of gray-box and teachers.
         slow: test examples of attacks with many steps; 0 leaves those out.
-        nearest: test examples of Carlini and Wagner's attack, the slowest of them.
+        nearest: test examples of Carlini and Wagner's attack, the slowest of them; 0 leaves it
+            out.
     """
 
     dataset: str
@@ -72,7 +75,7 @@ SCALES = {
     "quick": Scale(
         (
             Part("mnist", 15_000, None, MNIST, 5, 128, "Adam", (10.0, 40.0, 100.0), 2000, 300, 200),
-            Part("cifar10", 3000, 1000, CIFAR10, 8, 64, "Adam", (100.0,), None, 0, 0),
+            Part("cifar10", 6000, 2000, CIFAR10, 10, 64, "Adam", (100.0,), None, 100, 0),
         ),
         seeds=1,
         swept_seeds=1,
@@ -105,12 +108,14 @@ def cells(
 ) -> tuple:
     """Every network attacked through its softmax, its logits and its logits at temperature.
 
-    Attacks with many steps are made on the undefended network, on the teacher of the report's
-    temperature and on its student.
+    The first two, where gradients vanish, are attacked in float64, too. Attacks with many
+    steps are made on the undefended network, on the teacher of the report's temperature and on
+    its student.
     """
     s = SCALES[scale]
     out: list[Any] = []
-    for part in _parts(scale, dataset):
+    # the part whose networks take longest is begun first, so that no worker waits for it
+    for part in reversed(_parts(scale, dataset)):
         for seed in range(seeds or s.seeds):
             out += _of(part, seed, seed < s.swept_seeds, engine)
     return tuple(out)
@@ -123,7 +128,7 @@ def _of(part: Part, seed: int, swept: bool, engine: str) -> list[Any]:
     from robustnets.core.threat import ThreatModel
     from robustnets.defenses import Distillation, Tempered
     from robustnets.experiments.cell import Cell, DatasetRef, Network
-    from robustnets.models import ScaledLogits, SoftmaxOutput
+    from robustnets.models import InFloat64, ScaledLogits, SoftmaxOutput
     from robustnets.training import SGD, Adam, FixedEpochs, Training
 
     own = part.optimizer
@@ -157,6 +162,11 @@ def _of(part: Part, seed: int, swept: bool, engine: str) -> list[Any]:
             ("adaptive", ScaledLogits(t)),
         ):
             out.append(attacked(network, knowledge, view, part.swept))
+    # in the precision that float32 lacks, on as many images
+    again = [(bare, None), (student, None), *((network, part.swept) for network, _ in networks)]
+    for network, examples in again:
+        for view in (SoftmaxOutput(), None):
+            out.append(attacked(network, view=InFloat64(view), examples=examples))
     if part.slow and swept:
         out += _slow(part, bare, student, engine)
     return out
@@ -192,9 +202,10 @@ def _slow(part: Part, bare: Any, student: Any, engine: str) -> list[Any]:
             )
         # the margin does not fade, whatever the scale; divided, its weight means the same
         knowledge, view = views[-1]
-        out.append(
-            Cell(network, near, L2_RADII, engine, knowledge, examples=part.nearest, view=view)
-        )
+        if part.nearest:
+            out.append(
+                Cell(network, near, L2_RADII, engine, knowledge, examples=part.nearest, view=view)
+            )
         out.append(Cell(network, square, EPSILONS, engine, "black-box", examples=part.slow))
     return out
 
@@ -211,9 +222,12 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
             Section("The question and the set-up", (Text(text.setup(r, like_for_like)),)),
             Section("Reported and reproduced", text.reproduced(r)),
             Section("What the teacher gets wrong", text.treatments(r)),
-            Section("What the attacker differentiates", attacks.temperatures(r)),
+            Section(
+                "What the attacker differentiates",
+                (*attacks.temperatures(r), *precision.in_float64(r)),
+            ),
             Section("Counter-attacks", attacks.counter_attacks(r)),
-            Section("What distillation hides, and what it does not", (Text(attacks.verdict(r)),)),
+            Section("What distillation hides, and what it does not", (Text(verdicts.verdict(r)),)),
         ),
         facts=text.facts(r, records, run),
     )
@@ -228,6 +242,6 @@ def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
         title=TITLE,
         question=QUESTION,
         headline=text.answer(r),
-        facts=text.entry_facts(r),
+        findings=text.findings(r),
         picture=f"{SLUG}/figures/temperatures.png",
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from robustnets.chapters import common
 from robustnets.chapters.distillation_results import (
     EPS,
     EPSILONS,
@@ -18,7 +19,6 @@ from robustnets.chapters.distillation_results import (
     claims,
     gap,
     name,
-    over,
     paired,
     percent,
     robust,
@@ -40,13 +40,13 @@ def temperatures(r: Results):
     """Zero gradients and robust accuracy against the temperature."""
     d = r.main
     ts = r.temperatures(d)
-    n = min(len(groups["logits"][0].label) for _, _, groups in _swept(r, d))
+    n = min(len(groups["logits"][0].label) for _, _, groups in r.swept(d))
     rows: list[tuple[Cell, ...]] = []
-    for network, t, groups in _swept(r, d):
+    for network, t, groups in r.swept(d):
         rows.append(
             (
                 *(network, f"{t:g}"),
-                Percent(over(groups["logits"], lambda record: record.correct[:n]), 1),
+                Percent(common.share([record.correct[:n] for record in groups["logits"]]), 1),
                 *(Percent(untouched(groups[v]), 1) if groups[v] else None for v in VIEWS),
                 *(Percent(_first(groups[v], EPS, n), 1) if groups[v] else None for v in VIEWS),
             )
@@ -76,7 +76,7 @@ def temperatures(r: Results):
                 points = [(1.0, r.undefended(d, "logits" if view == "logits / T" else view))]
                 points += [
                     (t, g[view])
-                    for own, t, g in _swept(r, d)
+                    for own, t, g in r.swept(d)
                     if own == network and t != 1 and g[view]
                 ]
                 intervals = [measure(group) for _, group in points]
@@ -107,21 +107,6 @@ def temperatures(r: Results):
 
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73")
-
-
-def _swept(r: Results, d: str):
-    """(network, temperature, Records by view) of all that was made at a temperature."""
-    yield "undefended", 1.0, {
-        **{v: r.undefended(d, v) for v in ("softmax", "logits")}, "logits / T": []
-    }  # fmt: skip
-    for network in ("teacher", "distilled"):
-        for t in r.temperatures(d):
-            if network == "distilled":
-                groups = {v: r.student(d, v, t=t) for v in VIEWS}
-            else:
-                groups = {v: r.teacher(d, v, t) for v in VIEWS}
-            if groups["logits"]:
-                yield network, t, groups
 
 
 def _masking(r: Results, d: str, ts: Sequence[float]) -> str:
@@ -167,7 +152,7 @@ class Row:
     eps: float
 
 
-def _attacks(r: Results, d: str) -> list[Row]:
+def attacks_of(r: Results, d: str) -> list[Row]:
     rows = []
     top = r.top(d)
     shared = {"network": "distilled", "temperature": top, "treatment": "soft"}
@@ -199,11 +184,11 @@ def _attacks(r: Results, d: str) -> list[Row]:
 def counter_attacks(r: Results):
     """Every attack on the undefended and on the distilled network, on the same examples."""
     blocks: list[Any] = []
-    listed = [(d, row) for d in r.datasets for row in _attacks(r, d)]
-    pairs = [paired(row.student, row.bare, row.eps) for _, row in listed]
+    made = [(d, row) for d in r.datasets for row in attacks_of(r, d)]
+    pairs = [paired(row.student, row.bare, row.eps) for _, row in made]
     adjusted = holm([pair.p for pair in pairs])
     rows: list[tuple[Cell, ...]] = []
-    for (d, row), pair, p in zip(listed, pairs, adjusted):
+    for (d, row), pair, p in zip(made, pairs, adjusted):
         n = min(len(row.bare[0].label), len(row.student[0].label))
         bare, student = (_first(group, row.eps, n) for group in (row.bare, row.student))
         rows.append(
@@ -225,16 +210,16 @@ def counter_attacks(r: Results):
         "network has temperature 1, so its logits / T are its logits. In the gray-box row the "
         "examples are those crafted on the undefended network.",
     )
+    blocks += [Text(_worst(r)), TableBlock(table, "counter-attacks")]
     d = r.main
-    blocks += [Text(_worst(r, d)), TableBlock(table, "counter-attacks")]
-    near = [row for row in _attacks(r, d) if row.attack == "Carlini-Wagner"]
+    near = [row for row in attacks_of(r, d) if row.attack == "Carlini-Wagner"]
     if near:
         blocks.append(FigureBlock(_curves(d, near[0])))
     return tuple(blocks)
 
 
 def _first(group: Sequence[Record], eps: float, n: int) -> Interval:
-    return over(group, lambda record: record.robust[record.at(eps)][:n])
+    return common.share([record.robust[record.at(eps)][:n] for record in group])
 
 
 def _curves(d: str, row: Row) -> Figure:
@@ -260,9 +245,9 @@ def _curves(d: str, row: Row) -> Figure:
     )
 
 
-def _together(r: Results, d: str, eps: float) -> tuple[Paired, Interval, Interval] | None:
+def together(r: Results, d: str, eps: float) -> tuple[Paired, Interval, Interval] | None:
     """Worst case over all linf attacks per example: distilled minus undefended."""
-    rows = [row for row in _attacks(r, d) if row.eps == eps and row.radius.startswith("linf")]
+    rows = [row for row in attacks_of(r, d) if row.eps == eps and row.radius.startswith("linf")]
     if not rows:
         return None
     student, n = all_attacks([row.student for row in rows], eps)
@@ -273,71 +258,27 @@ def _together(r: Results, d: str, eps: float) -> tuple[Paired, Interval, Interva
     return Paired(rates.difference, rates.p), intervals[0], intervals[1]
 
 
-def _worst(r: Results, d: str) -> str:
-    said = []
-    for eps in EPSILONS:
-        found = _together(r, d, eps)
-        if found is None:
-            continue
-        pair, student, bare = found
-        said.append(
-            f"at eps {eps:g} the distilled network withstands all of them on "
-            f"{percent(student)} of the images and the undefended one on {percent(bare)} "
-            f"({gap(pair)} points, p {_p(pair.p)}, n = {student.n})"
-        )
-    return (
-        "One attack that fails says little: what counts is the worst of them for each image. "
-        f"On {name(d)}, over all linf attacks of the table and on the images that all were made "
-        f"on, {'; '.join(said)}."
-    )
+def _worst(r: Results) -> str:
+    text = "One attack that fails says little: what counts is the worst of them for each image. "
+    for d in r.datasets:
+        said = []
+        for eps in EPSILONS:
+            found = together(r, d, eps)
+            if found is None:
+                continue
+            pair, student, bare = found
+            said.append(
+                f"at eps {eps:g} the distilled network withstands all of them on "
+                f"{percent(student)} of the images and the undefended one on {percent(bare)} "
+                f"({gap(pair)} points, p {_p(pair.p)}, n = {student.n})"
+            )
+        if said:
+            text += (
+                f"On {name(d)}, over all linf attacks of the table and on the images that all "
+                f"were made on, {'; '.join(said)}. "
+            )
+    return text.strip()
 
 
 def _p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
-
-
-def verdict(r: Results) -> str:
-    """What the numbers say, in words."""
-    lines = []
-    for d in r.datasets:
-        shown = paired(r.student(d, "softmax"), r.undefended(d, "softmax"), EPS)
-        left = paired(r.student(d, "logits / T"), r.undefended(d, "logits"), EPS)
-        lost = paired(r.student(d, "softmax"), r.undefended(d, "softmax"))
-        lines.append(
-            f"- **{name(d)}.** Through the softmax, distillation at T = {r.top(d):g} seems worth "
-            f"{gap(shown)} points of accuracy at eps {EPS:g}; against the logits at "
-            f"temperature it is worth {gap(left)} points. Clean accuracy changes by {gap(lost)} "
-            "points."
-        )
-    d = r.main
-    found = _together(r, d, EPS)
-    real = found[0] if found else paired(r.student(d, "logits / T"), r.undefended(d, "logits"), EPS)
-    if real.p < 0.05 and real.difference.estimate > 0:
-        end = (
-            f"Something is left against all attacks together on {name(d)}, "
-            f"{gap(real)} points at eps {EPS:g}, far from what the softmax shows; it is an "
-            "upper bound, because stronger attacks exist than were run here."
-        )
-    elif real.p < 0.05:
-        end = (
-            f"Against all attacks together the distilled network on {name(d)} is less robust "
-            f"than the undefended one, by {gap(real)} points at eps {EPS:g}."
-        )
-    else:
-        end = (
-            f"Against all attacks together on {name(d)}, no difference to the undefended network "
-            f"is shown ({gap(real)} points at eps {EPS:g})."
-        )
-    return (
-        "\n".join(lines) + f"\n\n{end} What distillation hides is the direction of the gradient "
-        "from whoever reads it off a saturated softmax. It hides it neither from one who "
-        f"rescales the logits{_nor(r, d)}."
-    )
-
-
-def _nor(r: Results, d: str) -> str:
-    """The other ways past a saturated softmax that were tried."""
-    tried = {row.attack for row in _attacks(r, d)}
-    margin = ", nor from a margin of logits" if "Carlini-Wagner" in tried else ""
-    queries = ", nor from queries, which use no gradient at all" if "Square" in tried else ""
-    return margin + queries

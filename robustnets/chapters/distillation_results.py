@@ -1,6 +1,6 @@
 """The Records of the distillation chapter by what they measure, and their rates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ class Key:
         attack: the type of its spec.
         view: "softmax", "logits" or "logits / T".
         knowledge: of the Cell.
+        double: whether the attack saw the network in float64.
     """
 
     dataset: str
@@ -40,6 +41,7 @@ class Key:
     attack: str
     view: str
     knowledge: str
+    double: bool = False
 
 
 NETWORKS = {None: "undefended", "Tempered": "teacher", "Distillation": "distilled"}
@@ -50,6 +52,9 @@ def key_of(record: Record) -> Key:
     """The Key of a Record of the chapter."""
     cell = record.cell
     defense, view = cell["network"]["defense"] or {}, cell["view"] or {}
+    double = view.get("type") == "InFloat64"
+    if double:
+        view = view["view"] or {}
     return Key(
         cell["network"]["dataset"]["name"],
         NETWORKS[defense.get("type")],
@@ -58,6 +63,7 @@ def key_of(record: Record) -> Key:
         cell["attack"]["type"],
         KINDS[view.get("type")],
         cell["knowledge"],
+        double,
     )
 
 
@@ -97,9 +103,12 @@ class Results:
     def find(self, dataset: str, **wanted: Any) -> list[Record]:
         """The Records of the one Key that has these values; none where there is no such Key.
 
+        Those of float64 are found only where `double` is asked for.
+
         Raises:
             ValueError: if several have.
         """
+        wanted = {"double": False, **wanted}
         found = [
             key
             for key in self.groups
@@ -127,32 +136,39 @@ class Results:
             knowledge="adaptive" if view == "logits / T" else "white-box",
         )
 
+    def swept(self, dataset: str) -> Iterator[tuple[str, float, dict[str, list[Record]]]]:
+        """(network, temperature, Records by view) of all that was made at a temperature."""
+        bare = {view: self.undefended(dataset, view) for view in ("softmax", "logits")}
+        yield "undefended", 1.0, {**bare, "logits / T": []}
+        for network in ("teacher", "distilled"):
+            for t in self.temperatures(dataset):
+                if network == "distilled":
+                    groups = {v: self.student(dataset, v, t=t) for v in VIEWS}
+                else:
+                    groups = {v: self.teacher(dataset, v, t) for v in VIEWS}
+                if groups["logits"]:
+                    yield network, t, groups
+
+    def in_float64(self, dataset: str, network: str, t: float, view: str) -> list[Record]:
+        """FGSM in float64 on the undefended network, a teacher or a student of all soft labels."""
+        treatment = "soft" if network == "distilled" else ""
+        return self.find(
+            dataset, network=network, temperature=t, treatment=treatment, view=view, double=True
+        )
+
     def teacher(self, dataset: str, view: str, t: float) -> list[Record]:
         """A teacher under FGSM through a view."""
         return self.find(dataset, network="teacher", temperature=t, attack="FGSM", view=view)
 
 
-def over(group: Sequence[Record], outcomes: Callable[[Record], np.ndarray]) -> Interval:
-    """A rate with its interval: over examples for one training run, over seeds for several.
-
-    Args:
-        group: Records of one Key.
-        outcomes: Record -> bool (N,).
-    """
-    if len(group) == 1:
-        hits = outcomes(group[0])
-        return rate(int(hits.sum()), len(hits))
-    return common.mean_rate(np.array([outcomes(record).mean() for record in group]))
-
-
 def clean(group: Sequence[Record]) -> Interval:
     """Clean accuracy."""
-    return over(group, lambda r: r.correct)
+    return common.share([r.correct for r in group])
 
 
 def robust(group: Sequence[Record], eps: float) -> Interval:
     """Share of all examples that are right before and after the attack."""
-    return over(group, lambda r: r.robust[r.at(eps)])
+    return common.share([r.robust[r.at(eps)] for r in group])
 
 
 def untouched(group: Sequence[Record]) -> Interval:

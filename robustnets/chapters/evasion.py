@@ -11,7 +11,7 @@ from robustnets.chapters import evasion_results as results
 from robustnets.chapters import evasion_sections as sections
 from robustnets.chapters.evasion_results import EPS, HSJ, LOW, STEP, TARGET
 from robustnets.core.record import Record
-from robustnets.report.cells import Percent
+from robustnets.report.cells import Cell
 from robustnets.report.index import IndexEntry
 from robustnets.report.page import Page, Section, Text
 
@@ -85,7 +85,7 @@ SCALES = {
         (
             Arena(
                 "mnist", "mnist_cnn", None, 3, 64, None, 500, (200, 50, 10), 50, 100, 20, 2000,
-                peers=(50, 20, 10, 5),
+                _FINE, (50, 20, 10, 5),
             ),
             Arena(
                 "cifar10", "cifar10_cnn", None, 8, 64, None, 500, (200, 0, 0), 50, 100, 20
@@ -255,22 +255,28 @@ def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
     found = results.arenas(records)
     first = found[0]
     report, like = results.reported_rows(), figures.like_names(found)
-    fgsm = first.main["FGSM"]
     return IndexEntry(
         slug=SLUG,
         title=TITLE,
         question=QUESTION,
         headline=_answer(found, comparisons.differences(found, report, like)),
-        facts={
-            "data": ", ".join(a.dataset for a in found),
-            "test examples": max(len(r.label) for r in records),
-            "training seeds": len(first.clean),
-            "clean accuracy": Percent(results.accuracy_before(first.clean)),
-            "of": f"the network on {first.name}",
-            f"attack success, FGSM eps {EPS:g}": Percent(results.success(fgsm), 1),
-        },
+        findings=[row for arena in found for row in _findings(arena)],
         picture=f"{SLUG}/figures/accuracy-{first.dataset}.png",
     )
+
+
+def _findings(arena: results.Arena) -> list[dict[str, Cell]]:
+    """The network as it is, and under the attacks of which a radius can be stated."""
+    data, network = arena.dataset, "undefended"
+    out = [common.finding(arena.clean, data, network)]
+    for attack, knowledge in (("FGSM", "white-box"), ("I-FGSM", "white-box"), ("HSJ", "black-box")):
+        if attack in arena.main:
+            out.append(
+                common.finding(
+                    arena.main[attack], data, network, f"{attack} {EPS:g}", knowledge, EPS
+                )
+            )
+    return out
 
 
 def _facts(found: Sequence[results.Arena], records: Sequence[Record], run: Mapping[str, Any]):

@@ -9,7 +9,7 @@ import numpy as np
 from robustnets.chapters import common, stopping
 from robustnets.core.record import Record
 from robustnets.report import reported
-from robustnets.report.cells import Percent, Points, PValue
+from robustnets.report.cells import Cell, Percent, Points, PValue
 from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.dots import Point, scatter_figure
 from robustnets.report.figure import Figure
@@ -173,18 +173,23 @@ def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
         title=TITLE,
         question=QUESTION,
         headline=_answer(r),
-        facts={
-            "data": records[0].cell["network"]["dataset"]["name"],
-            "test examples": len(records[0].label),
-            "training seeds": len(r.bare),
-            "clean accuracy": Percent(common.mean_rate(common.accuracies(r.bare))),
-            "of": "no filter",
-            f"attack success, FGSM eta {ETA:g}": Percent(
-                common.mean_rate(common.successes(r.bare, ETA)), 1
-            ),
-        },
+        findings=_findings(r),
         picture=f"{SLUG}/figures/success.png",
     )
+
+
+def _findings(r: _Results) -> list[dict[str, Cell]]:
+    """Accuracy without a filter and behind the chosen one, by what the attacker knows."""
+    count, data = _chosen(r), r.bare[0].cell["network"]["dataset"]["name"]
+    attack, name = f"FGSM {ETA:g}", f"PCA filter, {count} components"
+    gray, white = (r.of("pca", count, knowledge) for knowledge in ("gray-box", "white-box"))
+    return [
+        common.finding(r.bare, data, "no filter"),
+        common.finding(r.bare, data, "no filter", attack, "white-box", ETA),
+        common.finding(gray, data, name),
+        common.finding(gray, data, name, attack, "gray-box", ETA),
+        common.finding(white, data, name, attack, "white-box", ETA),
+    ]
 
 
 def _chosen(r: _Results) -> int:

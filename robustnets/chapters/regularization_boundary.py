@@ -3,6 +3,7 @@
 import numpy as np
 
 from robustnets.chapters import common
+from robustnets.chapters.regularization_paired import paired_tables
 from robustnets.chapters.regularization_results import (
     ALPHA,
     BOX,
@@ -10,7 +11,6 @@ from robustnets.chapters.regularization_results import (
     CHOSEN,
     DEEPFOOL,
     FREE,
-    FREE_NOISE,
     ITERATED,
     NAMES,
     NONE,
@@ -23,16 +23,12 @@ from robustnets.chapters.regularization_results import (
     paired_median,
     paired_share,
     percent_of,
-    share,
 )
-from robustnets.report.cells import Fixed, Percent, Points, PValue, Word, points
+from robustnets.report.cells import points
 from robustnets.report.figure import Figure
 from robustnets.report.lines import Panel, Series, panels_figure
 from robustnets.report.page import Block, FigureBlock, TableBlock, Text
-from robustnets.report.table import Table
 from robustnets.stats.distances import distance_curve
-from robustnets.stats.intervals import Interval
-from robustnets.stats.multiplicity import holm
 
 
 def boundary(r: Results) -> tuple[Block, ...]:
@@ -88,7 +84,7 @@ def boundary(r: Results) -> tuple[Block, ...]:
             share_y=True,
         ),
     )
-    paired, medians = _paired(r)
+    paired, medians = paired_tables(r)
     return (
         Text(_boundary_text(r)),
         FigureBlock(by_radius),
@@ -109,90 +105,6 @@ def _distances(r: Results, pair: Pair, kind: str) -> Series:
     inside = at >= 0
     y = np.where(inside, curve.share[np.maximum(at, 0)], 0.0)
     return Series(NAMES[pair], x, y)
-
-
-FAMILY: tuple[tuple[str, str, float | None], ...] = (
-    ("original", FREE, None),
-    (f"noise {STRONG:g}, free", FREE_NOISE, STRONG),
-    (f"FGSM {WEAK:.2f}, free", FREE, WEAK),
-    (f"FGSM {STRONG:g}, free", FREE, STRONG),
-    (f"FGSM {WEAK:.2f}, box", BOX, WEAK),
-    (f"FGSM {STRONG:g}, box", BOX, STRONG),
-    (f"PGD {WEAK:.2f}, box", ITERATED, WEAK),
-    (f"PGD {STRONG:g}, box", ITERATED, STRONG),
-)
-
-
-def _paired(r: Results) -> tuple[Table, Table]:
-    """Differences of error and of distance; one family for Holm's adjustment."""
-    rates: list[tuple[Interval, float]] = [
-        paired_share(r.errors(CHOSEN, kind, eps), r.errors(NONE, kind, eps))
-        for _, kind, eps in FAMILY
-    ]
-    searches = (("DeepFool", DEEPFOOL), ("Carlini-Wagner", CARLINI))
-    apart = [
-        paired_median(r.distances(CHOSEN, kind), r.distances(NONE, kind)) for _, kind in searches
-    ]
-    adjusted = holm([p for _, p in (*rates, *apart)])
-    count = len(adjusted)
-
-    def word(estimate: float, p: float, good: bool) -> Word:
-        if p >= ALPHA or estimate == 0:
-            return Word("no difference shown")
-        return Word("better", "good") if good else Word("worse", "bad")
-
-    how = (
-        "exact McNemar test and Bonett and Price's interval over the same "
-        f"{r.n:,} examples of one training seed"
-        if r.seeds == 1
-        else f"paired t test and interval over {r.seeds} training seeds"
-    )
-    ranks = (
-        "median over examples of the difference, Wilcoxon's signed ranks"
-        if r.seeds == 1
-        else "difference of medians, paired t over seeds"
-    )
-    return (
-        Table(
-            ("measured", "no penalty", "penalty", "difference", "p", "p, Holm", "verdict"),
-            tuple(
-                (
-                    name,
-                    Percent(share(r.errors(NONE, kind, eps)), 1),
-                    Percent(share(r.errors(CHOSEN, kind, eps)), 1),
-                    Points(difference, 1),
-                    PValue(p),
-                    PValue(adjusted[i]),
-                    word(difference.estimate, adjusted[i], difference.estimate < 0),
-                )
-                for i, ((name, kind, eps), (difference, p)) in enumerate(zip(FAMILY, rates))
-            ),
-            "Error with L1 = L2 = 0.0001 minus error without, in percentage points; negative is "
-            f"better. {how[0].upper()}{how[1:]}; p adjusted over the {count} comparisons of this "
-            "table and the next.",
-        ),
-        Table(
-            ("search", "images", "no penalty", "penalty", "difference", "p, Holm", "verdict"),
-            tuple(
-                (
-                    name,
-                    len(r.of(NONE, kind)[0].label),
-                    Fixed(median(r.distances(NONE, kind))),
-                    Fixed(median(r.distances(CHOSEN, kind))),
-                    Fixed(difference),
-                    PValue(adjusted[len(FAMILY) + i]),
-                    word(
-                        difference.estimate,
-                        adjusted[len(FAMILY) + i],
-                        difference.estimate > 0,
-                    ),
-                )
-                for i, ((name, kind), (difference, _)) in enumerate(zip(searches, apart))
-            ),
-            "Median L2 distance to the nearest adversarial example, and the paired difference, "
-            f"penalty minus none: {ranks}. The shorter distance is the truer one.",
-        ),
-    )
 
 
 def _boundary_text(r: Results) -> str:
@@ -260,7 +172,7 @@ def _gradient_text(r: Results) -> str:
     lines = []
     gains = {}
     for name, kind in (("the exact gradient", FREE), ("plain cross entropy", ROUNDED)):
-        low, high = (share(r.errors(pair, kind, WEAK)).estimate for pair in (NONE, CHOSEN))
+        low, high = (common.share(r.errors(pair, kind, WEAK)).estimate for pair in (NONE, CHOSEN))
         gains[kind] = high - low
         lines.append(f"{100 * low:.1f} % without and {100 * high:.1f} % with the penalty by {name}")
     zero = {
@@ -268,7 +180,8 @@ def _gradient_text(r: Results) -> str:
         for pair in (NONE, CHOSEN)
     }
     lost = (
-        share(r.errors(NONE, FREE, WEAK)).estimate - share(r.errors(NONE, ROUNDED, WEAK)).estimate
+        common.share(r.errors(NONE, FREE, WEAK)).estimate
+        - common.share(r.errors(NONE, ROUNDED, WEAK)).estimate
     )
     kept_back = (
         "Plain cross entropy makes the network without a penalty look harder to fool than it "

@@ -17,12 +17,11 @@ from robustnets.chapters.regularization_results import (
     Pair,
     Results,
     risk_at,
-    share,
     threshold_keeping,
 )
 from robustnets.report.cells import Percent
 from robustnets.report.figure import Figure
-from robustnets.report.lines import Panel, panels_figure
+from robustnets.report.lines import Panel, Series, panels_figure
 from robustnets.report.page import Block, FigureBlock, TableBlock, Text
 from robustnets.report.table import Table
 from robustnets.stats.intervals import Interval
@@ -51,7 +50,7 @@ def confidence(r: Results) -> tuple[Block, ...]:
     histograms = Figure(
         "confidence",
         "How confident the networks are: share of the images in bins of 0.05, for each set, on a "
-        "logarithmic scale.",
+        f"logarithmic scale{'' if r.seeds == 1 else '; all training seeds together'}.",
         "Six panels, one per set of images: share of images against confidence, without and with "
         "the penalty.",
         panels_figure(
@@ -59,10 +58,10 @@ def confidence(r: Results) -> tuple[Block, ...]:
                 Panel(
                     name,
                     [
-                        common.banded(
+                        Series(
                             NAMES[pair],
                             middles,
-                            np.array([_binned(c, edges) for c in r.confidences(pair, kind, eps)]),
+                            _binned(np.concatenate(r.confidences(pair, kind, eps)), edges),
                             marker="",
                         )
                         for pair in (NONE, CHOSEN)
@@ -133,8 +132,8 @@ def _refusals(r: Results) -> tuple[Table, str]:
         for pair in (NONE, CHOSEN):
             answered = [c >= t for c, t in zip(r.confidences(pair, kind, eps), cut[pair])]
             fooled = [a & e for a, e in zip(answered, r.errors(pair, kind, eps))]
-            passed[pair, name] = share(fooled)
-            row += [Percent(share(answered).estimate, 1), Percent(passed[pair, name], 1)]
+            passed[pair, name] = common.share(fooled)
+            row += [Percent(common.share(answered).estimate, 1), Percent(passed[pair, name], 1)]
         rows.append(tuple(row))
     levels = {pair: float(np.mean(cut[pair])) for pair in (NONE, CHOSEN)}
     table = Table(

@@ -8,6 +8,7 @@ import numpy as np
 from robustnets.chapters import common
 from robustnets.chapters.regularization_boundary import boundary, nearest
 from robustnets.chapters.regularization_confidence import confidence
+from robustnets.chapters.regularization_paired import alone
 from robustnets.chapters.regularization_results import (
     ALPHA,
     BOX,
@@ -30,7 +31,6 @@ from robustnets.chapters.regularization_results import (
     one_run,
     paired_share,
     percent_of,
-    share,
 )
 from robustnets.report import reported
 from robustnets.report.cells import Cell, Fixed, Percent, points
@@ -90,10 +90,12 @@ def _reported_weak(table: str) -> float:
 
 def _verdict(r: Results) -> str:
     difference, p = paired_share(*(r.errors(pair, ITERATED, WEAK) for pair in (CHOSEN, NONE)))
-    if p >= ALPHA:
+    better, _ = alone(r, ITERATED, ITERATED, WEAK)
+    each = f" in each of the {r.seeds} trainings" if r.seeds > 1 and better == r.seeds else ""
+    if p >= ALPHA and not each:
         return "Whether the boundary moved, these runs do not show:"
     if difference.estimate < 0:
-        return "It is not only the gradient:"
+        return f"It is not only the gradient{each}:"
     return "The boundary did not move away:"
 
 
@@ -107,7 +109,7 @@ def _setup(r: Results) -> str:
         "examples: it says how sure the numbers are for these trained networks, and nothing of "
         "how much another training would differ."
         if r.seeds == 1
-        else f"Every network was trained with {r.seeds} seeds; intervals and tests are over them."
+        else f"{_who(r)} with {r.seeds} seeds each; intervals and tests are over these seeds."
     )
     validation = max(1, round(training["validation"] * 60_000))
     data = (
@@ -140,6 +142,16 @@ def _setup(r: Results) -> str:
     )
 
 
+def _who(r: Results) -> str:
+    """Which networks have all the training seeds."""
+    if r.grid_seeds == r.seeds:
+        return "Every network was trained"
+    return (
+        f"The other penalties of the grid were trained with {_seeds(r.grid_seeds)}, the network "
+        "without a penalty and that with the report's"
+    )
+
+
 def _compared(
     r: Results, row: reported.Reported, kind: str | None = None, note: str = ""
 ) -> Comparison:
@@ -153,7 +165,7 @@ def _compared(
     }[data]
     if row.metric == "error_rate":
         values = r.errors(pair, kind or which, eps)
-        interval = share(values)
+        interval = common.share(values)
     else:
         values = r.confidences(pair, kind or which, eps)
         interval = average(values)
@@ -181,7 +193,8 @@ def _reproduced(r: Results, lacok) -> tuple[Block, ...]:
             f"the largest gap being {worst.condition.partition(' / ')[2]}, "
             f"{worst.metric.replace('_', ' ')} {100 * worst.reported:.1f} % reported and "
             f"{100 * worst.reproduced.estimate:.1f} % here; the next section looks into it. "
-            f"Verdicts are held against {against}."
+            f"Verdicts are held against {against}: {_inside(tables['1'])} of table 1 and "
+            f"{_inside(tables['2'])} of table 2 lie inside."
         ),
         TableBlock(comparison_table(tables["1"], "The report's table 1, no penalty."), "table-1"),
         TableBlock(
@@ -191,6 +204,13 @@ def _reproduced(r: Results, lacok) -> tuple[Block, ...]:
             ),
             "table-2",
         ),
+    )
+
+
+def _inside(rows: Sequence[Comparison]) -> str:
+    inside = sum(c.verdict == "inside" for c in rows)
+    return (
+        f"all {inside} numbers" if inside == len(rows) else f"{inside} of the {len(rows)} numbers"
     )
 
 
@@ -220,6 +240,7 @@ def _lent_is_closer(r: Results) -> bool:
 def _lent(r: Results, lacok) -> tuple[Block, ...]:
     rows = [row for row in lacok if row.table == "2" and "adversarial" in row.condition]
     lent = [_compared(r, row, LENT, "crafted without the penalty") for row in rows]
+    own = [_compared(r, row) for row in rows]
     mine, theirs = _lent_gaps(r)
     guess = (
         "So the reported gain fits examples that were made for the other network better than "
@@ -237,7 +258,9 @@ def _lent(r: Results, lacok) -> tuple[Block, ...]:
             "a weaker one: the examples point where another network errs.\n\n"
             "Measured that way, from the same initial weights and the same training seed, the "
             f"four adversarial numbers of table 2 are {theirs:.1f} points from the reported ones "
-            f"on average; crafted on the penalised network itself they are {mine:.1f}. {guess} "
+            f"on average, and {_inside(lent)} lie inside our interval; crafted on the penalised "
+            f"network itself they are {mine:.1f} points away, and {_inside(own)} lie inside. "
+            f"{guess} "
             "The way of computing the gradient is not the reason: with cross entropy as "
             "most libraries compute it, the penalised network's error at "
             f"eps {WEAK:g} is {percent_of(plain[0], 2)}, with the exact gradient "
@@ -285,7 +308,8 @@ def _digits(r: Results) -> tuple[Block, ...]:
     return (FigureBlock(figure),)
 
 
-def _grid(r: Results) -> tuple[Block, ...]:
+def _grid(whole: Results) -> tuple[Block, ...]:
+    r = whole.of_the_grid()
     l1s, l2s = sorted({p[0] for p in r.grid}), sorted({p[1] for p in r.grid})
     few = min(len(r.of(pair, ITERATED)[0].label) for pair in r.grid)
 
@@ -293,7 +317,7 @@ def _grid(r: Results) -> tuple[Block, ...]:
         return np.array([[of((a, b)) for b in l2s] for a in l1s])
 
     def rates(kind: str, eps: float | None, first: int | None = None):
-        return values(lambda pair: share(r.errors(pair, kind, eps, first)).estimate)
+        return values(lambda pair: common.share(r.errors(pair, kind, eps, first)).estimate)
 
     bounds: dict[str, Any] = {"low": 0.0, "high": 1.0, "percent": True}
     figure = Figure(
@@ -326,11 +350,11 @@ def _grid(r: Results) -> tuple[Block, ...]:
     rows = tuple(
         (
             _named(pair),
-            Percent(share(r.errors(pair, FREE)), 1),
-            Percent(share(r.errors(pair, FREE_NOISE, STRONG)).estimate, 1),
-            Percent(share(r.errors(pair, FREE, WEAK)).estimate, 1),
-            Percent(share(r.errors(pair, FREE, STRONG)).estimate, 1),
-            Percent(share(r.errors(pair, ITERATED, WEAK, few)), 1),
+            Percent(common.share(r.errors(pair, FREE)), 1),
+            Percent(common.share(r.errors(pair, FREE_NOISE, STRONG)).estimate, 1),
+            Percent(common.share(r.errors(pair, FREE, WEAK)).estimate, 1),
+            Percent(common.share(r.errors(pair, FREE, STRONG)).estimate, 1),
+            Percent(common.share(r.errors(pair, ITERATED, WEAK, few)), 1),
             Fixed(median(r.distances(pair, DEEPFOOL)).estimate, 2),
         )
         for pair in (NONE, *r.grid)
@@ -350,7 +374,17 @@ def _grid(r: Results) -> tuple[Block, ...]:
         f"{few:,} test images; median L2 distance by DeepFool over "
         f"{len(r.of(NONE, DEEPFOOL)[0].label):,} images. Intervals of 95 % over {r.unit}.",
     )
-    return (Text(_grid_text(r, few)), FigureBlock(figure), TableBlock(table, "grid"))
+    whose = (
+        f" All numbers of this section are of {_seeds(r.seeds)}, where the rest of the page has "
+        f"{whole.seeds}: another training would move them."
+        if r.seeds < whole.seeds
+        else ""
+    )
+    return (Text(_grid_text(r, few) + whose), FigureBlock(figure), TableBlock(table, "grid"))
+
+
+def _seeds(count: int) -> str:
+    return "one training seed" if count == 1 else f"{count} training seeds"
 
 
 def _named(pair: Pair) -> str:
@@ -364,7 +398,7 @@ def _short(penalty: float) -> str:
 
 def _grid_text(r: Results, few: int) -> str:
     def error(pair: Pair, kind: str, eps: float | None, first: int | None = None) -> float:
-        return 100 * share(r.errors(pair, kind, eps, first)).estimate
+        return 100 * common.share(r.errors(pair, kind, eps, first)).estimate
 
     clean = {pair: error(pair, FREE, None) for pair in r.grid}
     broken = [pair for pair in r.grid if clean[pair] > 10]
@@ -410,13 +444,15 @@ def _grid_text(r: Results, few: int) -> str:
     return said
 
 
-def facts_of(r: Results) -> dict[str, Cell]:
-    """The chapter's numbers for its card on the index page."""
-    return {
-        "test examples": r.n,
-        "training seeds": r.seeds,
-        "error, no attack": Percent(share(r.errors(CHOSEN, FREE))),
-        f"error, FGSM eps {WEAK:g}": Percent(share(r.errors(CHOSEN, FREE, WEAK)), 1),
-        f"error, PGD eps {WEAK:g}": Percent(share(r.errors(CHOSEN, ITERATED, WEAK)), 1),
-        "of": NAMES[CHOSEN],
-    }
+def findings(r: Results) -> list[dict[str, Cell]]:
+    """The chapter's lines of the front page's table."""
+    out = []
+    for pair in (NONE, CHOSEN):
+        free, iterated = (r.of(pair, kind) for kind in (FREE, ITERATED))
+        data, network = free[0].cell["network"]["dataset"]["name"], NAMES[pair]
+        out += [
+            common.finding(free, data, network),
+            common.finding(free, data, network, f"FGSM {WEAK:g}, pixels free", "white-box", WEAK),
+            common.finding(iterated, data, network, f"PGD {WEAK:g}", "white-box", WEAK),
+        ]
+    return out

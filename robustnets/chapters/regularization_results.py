@@ -8,7 +8,7 @@ import numpy as np
 from robustnets.chapters import common
 from robustnets.core.record import Record
 from robustnets.stats.distances import median_distance, paired_distances
-from robustnets.stats.intervals import Interval, mean, next_value, rate
+from robustnets.stats.intervals import Interval, mean, next_value
 from robustnets.stats.paired import paired_means, paired_rates
 
 Pair = tuple[float, float]  # l1, l2
@@ -27,6 +27,7 @@ BOX, BOX_NOISE = "fgsm, box", "noise, box"
 ROUNDED = "fgsm, free, plain cross entropy"
 LENT = "fgsm, free, crafted without the penalty"
 ITERATED, DEEPFOOL, CARLINI = "pgd, box", "deepfool", "carlini-wagner"
+ASKED = "square, box"
 
 
 def measured(record: Record) -> str:
@@ -42,6 +43,7 @@ def measured(record: Record) -> str:
         "Noise": FREE_NOISE if free else BOX_NOISE,
         "DeepFool": DEEPFOOL,
         "CarliniWagner": CARLINI,
+        "Square": ASKED,
     }[attack["type"]]
 
 
@@ -60,7 +62,7 @@ def kept(record: Record) -> tuple[str, ...]:
         return ("l2",)
     if kind == ROUNDED:
         return ("linf",)
-    if penalties(record) not in (NONE, CHOSEN) or kind in (BOX, BOX_NOISE):
+    if penalties(record) not in (NONE, CHOSEN) or kind in (BOX, BOX_NOISE, ASKED):
         return ()
     confidence = ("adversarial_confidence",)
     return ("clean_confidence", *confidence) if kind == FREE else confidence
@@ -83,6 +85,15 @@ class Results:
         )
         grid = sorted({pair for pair, _ in self.groups} - {NONE}, reverse=True)
         self.grid: list[Pair] = grid
+        self.grid_seeds = min((len(self.of(pair, FREE)) for pair in grid), default=self.seeds)
+
+    def of_the_grid(self) -> "Results":
+        """The Records of those training seeds for which all penalties were trained."""
+        seeds = set.intersection(
+            *({r.cell["network"]["seed"] for r in self.of(pair, FREE)} for pair in self.grid)
+        )
+        records = [r for group in self.groups.values() for r in group]
+        return Results([r for r in records if r.cell["network"]["seed"] in seeds])
 
     def of(self, pair: Pair, kind: str) -> list[Record]:
         """The Records of one network under one attack, one per training seed."""
@@ -131,16 +142,9 @@ class Results:
         return "test examples" if self.seeds == 1 else "training seeds"
 
 
-def share(outcomes: Sequence[np.ndarray]) -> Interval:
-    """A rate with its interval: over examples for one training seed, else over seeds."""
-    if len(outcomes) == 1:
-        return rate(int(outcomes[0].sum()), len(outcomes[0]))
-    return common.mean_rate(np.array([o.mean() for o in outcomes]))
-
-
 def percent_of(outcomes: Sequence[np.ndarray], digits: int = 1) -> str:
     """A rate for running text: "12.3 %"."""
-    return f"{100 * share(outcomes).estimate:.{digits}f} %"
+    return f"{100 * common.share(outcomes).estimate:.{digits}f} %"
 
 
 def average(values: Sequence[np.ndarray]) -> Interval:

@@ -1,14 +1,16 @@
 """Spatial smoothing as a defense: CSDS440, sections 2.2 (table 3) and 3.3.2 (figures 23 to 26)."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from robustnets.chapters import cnns, common
+from robustnets.chapters import cnns
+from robustnets.chapters import smoothing_attacked as known
 from robustnets.chapters import smoothing_results as results
 from robustnets.chapters import smoothing_sections as sections
+from robustnets.chapters import smoothing_table3 as table3
 from robustnets.core.record import Record
-from robustnets.report.cells import Percent
 from robustnets.report.index import IndexEntry
 from robustnets.report.page import Page, Section, Text
 
@@ -23,15 +25,18 @@ WHOLE = 100.0  # an l2 radius beyond any image of the box
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The chapter's numbers at one scale; `full` has the report's 500 images a data set.
+    """The chapter's numbers at one scale; `full` has at least the report's 500 images a data set.
 
     Args:
         networks: names for `cnns.network`, for figures 23 to 26.
         photographs: data sets for table 3's layout, "" for the digits' network alone.
-        gradient: test images for FGSM, I-FGSM and PGD.
+        digits: test images of MNIST for FGSM and I-FGSM; None takes all.
+        pgd: test images of MNIST for PGD.
+        gradient: test images of photographs for all three.
         deepfool: test images for both DeepFools.
         hsj: test images for HopSkipJump.
         table: test images for table 3's layout.
+        imagenet: test images for the same with an ImageNet ResNet-50, where its weights are named.
         steps: of PGD.
         epochs: that the Tiny ImageNet network is trained for.
         seeds: training seeds.
@@ -39,19 +44,26 @@ class Scale:
 
     networks: tuple[str, ...]
     photographs: tuple[str, ...]
+    digits: int | None
+    pgd: int
     gradient: int
     deepfool: int
     hsj: int
     table: int
+    imagenet: int
     steps: int
     epochs: int
     seeds: int = 1
 
 
 SCALES = {
-    "demo": Scale(("mnist",), ("digits",), 60, 40, 20, 40, 10, 1),
-    "quick": Scale(cnns.NAMES, ("cifar10", "tiny_imagenet-20"), 500, 100, 100, 200, 10, 12),
-    "full": Scale(cnns.NAMES, ("cifar10", "tiny_imagenet"), 500, 500, 500, 500, 40, 30),
+    "demo": Scale(("mnist",), ("digits",), 60, 60, 60, 40, 20, 40, 4, 10, 1),
+    "quick": Scale(
+        cnns.NAMES, ("cifar10", "tiny_imagenet-20"), None, 2000, 500, 500, 100, 200, 10, 10, 12
+    ),
+    "full": Scale(
+        cnns.NAMES, ("cifar10", "tiny_imagenet"), None, 10_000, 500, 500, 500, 500, 100, 40, 30
+    ),
 }
 
 
@@ -59,6 +71,9 @@ def cells(
     scale: str, dataset: str | None = None, seeds: int | None = None, engine: str = "native"
 ) -> tuple:
     """Figures 23 to 26, then table 3; bare, gray-box, and through the smoothing.
+
+    An ImageNet ResNet-50 is among the networks of table 3 where ROBUSTNETS_IMAGENET_WEIGHTS names
+    its weights; see `models.imagenet_resnet50`.
 
     Args:
         scale: a name in SCALES.
@@ -75,7 +90,10 @@ def cells(
         for name in networks:
             out += _figures(cnns.network(name, scale, seed, dataset), s, engine)
         for name in s.photographs if dataset is None else (dataset,):
-            out += _table(_photographs(name, scale, seed, dataset), s, engine)
+            out += _table(_photographs(name, scale, seed, dataset), s, engine, s.table)
+    given = _imagenet() if dataset is None else None
+    if given is not None:
+        out += _table(given, s, engine, s.imagenet)
     return tuple(dict.fromkeys(out))
 
 
@@ -99,11 +117,13 @@ def _figures(network: Any, s: Scale, engine: str) -> list[Any]:
     eps = results.radius(network.dataset.name)
     linf, l2 = ThreatModel("linf", results.EPS), ThreatModel("l2", WHOLE)
     steps = round(results.EPS / results.STEP)
+    photographs = results.is_photographs(network.dataset.name)
+    many, fewer = (s.gradient, s.gradient) if photographs else (s.digits, s.pgd)
     # the settings of section 3.3: HSJ with 8, 100 and 10; both DeepFools to the boundary
     attacks = (
-        (FGSM(linf), (results.EPS,), s.gradient),
-        (BIM(linf, results.STEP, steps, stop_at_boundary=True), (results.EPS,), s.gradient),
-        (PGD(ThreatModel("linf", eps), steps=s.steps), (eps,), s.gradient),
+        (FGSM(linf), (results.EPS,), many),
+        (BIM(linf, results.STEP, steps, stop_at_boundary=True), (results.EPS,), many),
+        (PGD(ThreatModel("linf", eps), steps=s.steps), (eps,), fewer),
         (HopSkipJump(linf, 8, 100, 10), (eps, 1.0), s.hsj),
         (DeepFool(l2, damping=0.0), (WHOLE,), s.deepfool),
         (DynamicDeepFool(l2), (WHOLE,), s.deepfool),
@@ -121,7 +141,30 @@ def _figures(network: Any, s: Scale, engine: str) -> list[Any]:
     return out
 
 
-def _table(network: Any, s: Scale, engine: str) -> list[Any]:
+def _imagenet() -> Any | None:
+    """The network of the report's table 3, if its weights can be had."""
+    from robustnets.experiments.cell import DatasetRef, Network
+    from robustnets.models.imagenet_resnet50 import (
+        WeightsUnavailable,
+        named_weights,
+        weights_digest,
+    )
+    from robustnets.training import Pretrained
+
+    try:
+        path = named_weights()
+    except WeightsUnavailable as problem:
+        warnings.warn(f"{problem}; the rows of ResNet-50 are left out", stacklevel=2)
+        return None
+    if path is None:
+        return None
+    training = Pretrained(weights_digest(path))
+    return Network(
+        DatasetRef(results.IMAGENET), "imagenet_resnet50", training, training.rules[0], 0
+    )
+
+
+def _table(network: Any, s: Scale, engine: str, examples: int) -> list[Any]:
     from robustnets.attacks import PGD
     from robustnets.core.threat import ThreatModel
     from robustnets.defenses import Smoothing
@@ -129,15 +172,23 @@ def _table(network: Any, s: Scale, engine: str) -> list[Any]:
     radii = results.TABLE_EPS
     attack = PGD(ThreatModel("linf", radii[-1]), steps=s.steps, targeted=True)
     arguments = (attack, radii, _engine(engine, attack))
-    more = {"target": "random", "pictured": 4 if network.seed == 0 else 0}
-    out = [_cell(network, *arguments, "white-box", s.table, **more)]
+    more: dict[str, Any] = {"target": "random", "probabilities": True}
+    shown: dict[str, Any] = {**more, "pictured": 4 if network.seed == 0 else 0}
+    out = [_cell(network, *arguments, "white-box", examples, **shown)]
     for kind, border in results.TABLE_KINDS.items():
+        other = "constant" if border == "reflect" else "reflect"
+        # the attack is carried out once for all of these
+        for more_window, its_border in (
+            *((window, border) for window in results.EVEN),
+            *((window, other) for window in results.SWAPPED),
+        ):
+            defended = replace(network, defense=Smoothing(kind, more_window, its_border))
+            out.append(_cell(defended, *arguments, "gray-box", examples, **more))
         for window in results.WINDOWS:
             defended = replace(network, defense=Smoothing(kind, window, border))
-            out.append(_cell(defended, *arguments, "gray-box", s.table, **more))
+            out.append(_cell(defended, *arguments, "gray-box", examples, **shown))
             if window == results.WINDOWS[0]:
-                more_white = {"target": "random"}
-                out.append(_cell(defended, *arguments, "white-box", s.table, **more_white))
+                out.append(_cell(defended, *arguments, "white-box", examples, **more))
     return out
 
 
@@ -150,9 +201,14 @@ def _engine(engine: str, attack: Any) -> str:
 def _cell(network, attack, radii, engine, knowledge, examples, **more) -> Any:
     from robustnets.experiments.cell import Cell
 
-    return Cell(
-        network, attack, radii, engine, knowledge, examples=examples, probabilities=True, **more
-    )
+    return Cell(network, attack, radii, engine, knowledge, examples=examples, **more)
+
+
+def kept(record: Record) -> tuple[str, ...]:
+    """Arrays of a Record that the page needs beyond its predictions."""
+    if results.smoothing_of(record) is not None and record.cell["attack"]["type"] != "HopSkipJump":
+        return ()
+    return tuple(name for name in results.DISTANCES if name in record.arrays)
 
 
 def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
@@ -164,32 +220,24 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
         lead=f"{QUESTION} {sections.answer(r)}",
         sections=(
             Section("The question and the set-up", (Text(sections.setup(r, run)),)),
-            Section("Reported and reproduced", sections.reproduced(r)),
+            Section("Reported and reproduced", (*sections.reproduced(r), *table3.reproduced(r))),
             Section("Before and after smoothing", sections.before_and_after(r)),
-            Section("When the attacker knows", sections.attacked(r)),
-            Section("Windows, kinds and photographs", sections.table_3(r)),
-            Section("What the network sees", sections.pictures(r)),
+            Section("When the attacker knows", known.attacked(r)),
+            Section("Windows, kinds and photographs", table3.table_3(r)),
+            Section("What the network sees", table3.pictures(r)),
         ),
-        facts=common.facts(records, dict(run)),
+        facts=sections.facts(r, records, run),
     )
 
 
 def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
     """The chapter's card on the index page."""
     r = results.Results(records)
-    name = r.names[-1]
-    bare = r.of(name, "PGD", None, "white-box")
     return IndexEntry(
         slug=SLUG,
         title=TITLE,
         question=QUESTION,
         headline=sections.answer(r),
-        facts={
-            "data": ", ".join(r.data),
-            "test examples": len(bare[0].label),
-            "training seeds": len(bare),
-            "clean accuracy": Percent(results.rate_of(bare, lambda x: x.correct)),
-            "of": f"{name}, no smoothing",
-        },
-        picture=f"{SLUG}/figures/effectiveness-{name}.png",
+        findings=[row for name in r.names for row in sections.findings(r, name)],
+        picture=f"{SLUG}/figures/effectiveness-{r.names[-1]}.png",
     )

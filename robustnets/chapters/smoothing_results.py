@@ -1,16 +1,20 @@
 """The Records of the smoothing chapter by what they measure, and the rates taken of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from robustnets.chapters import common
 from robustnets.core.record import Record
-from robustnets.stats.intervals import Interval, mean, rate
+from robustnets.stats.intervals import Interval, mean
+from robustnets.stats.paired import PairedMeans, PairedRates, paired_means, paired_rates
 
 EPS, STEP = 0.3, 0.05  # of FGSM and I-FGSM, section 2.1.2
 WINDOWS = (3, 5, 7)
 # listing 3 takes what is outside the image for 0, ART mirrors it
+BORDERS = {"mean": "constant", "0.5mean": "constant", "median": "reflect", "rmin": "constant"}
+EVEN = (2, 4)
+SWAPPED = (3, 7)  # windows at which the other border is tried
 TABLE_KINDS = {"mean": "constant", "0.5mean": "constant", "median": "reflect"}
 SMOOTHINGS = (("mean", 3, "constant"), ("median", 3, "reflect"))
 TABLE_EPS = (2 / 255, 8 / 255)
@@ -21,20 +25,33 @@ ATTACKS = {
     "DeepFool": "DeepFool",
     "DynamicDeepFool": "D-DeepFool",
 }
+ROWS = {**ATTACKS, "PGD": "PGD"}
+MEAN, MEDIAN = (spec[:2] for spec in SMOOTHINGS)
+EIGHT = TABLE_EPS[-1]
 FOUR = ("FGSM", "BIM", "HopSkipJump", "DeepFool")  # whose mean gain the report states
+DISTANCES = ("linf", "l2", "linf_channels", "l2_channels")
 NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits"}
+IMAGENET = "imagenet"
 
-Smoothing = tuple[str, int] | None  # kind and window
+# kind and window, and the border where it is not the kind's own in `BORDERS`
+Smoothing = tuple[str, int] | tuple[str, int, str] | None
 Key = tuple[str, str, Smoothing, str]
+
+
+def is_photographs(dataset: str) -> bool:
+    """Whether a data set has photographs, and not digits."""
+    return dataset not in ("mnist", "digits")
 
 
 def radius(dataset: str) -> float:
     """The linf radius at which PGD and HopSkipJump are counted: 8/255 for photographs."""
-    return 0.1 if dataset in ("mnist", "digits") else 8 / 255
+    return 8 / 255 if is_photographs(dataset) else 0.1
 
 
 def title(dataset: str) -> str:
     """A data set's name for readers."""
+    if dataset == IMAGENET:
+        return "ImageNet (ResNet-50)"
     if dataset.startswith("tiny_imagenet"):
         classes = dataset.partition("-")[2]
         return "Tiny ImageNet" + (f" ({classes} classes)" if classes else "")
@@ -42,9 +59,13 @@ def title(dataset: str) -> str:
 
 
 def smoothing_of(record: Record) -> Smoothing:
-    """(kind, window), or None for the bare network."""
+    """(kind, window), with the border where it is an unusual one; None for the bare network."""
     spec = record.cell["network"]["defense"]
-    return None if spec is None else (spec["kind"], spec["window"])
+    if spec is None:
+        return None
+    usual = spec["border"] == BORDERS[spec["kind"]]
+    named = (spec["kind"], spec["window"])
+    return named if usual else (*named, spec["border"])
 
 
 def key_of(record: Record) -> Key:
@@ -64,7 +85,9 @@ class Results:
             self.groups.setdefault(key_of(record), []).append(record)
         order = ["digits", "mnist", "cifar10"]
         found = {key[0] for key in self.groups}
-        self.data = sorted(found, key=lambda d: (order.index(d) if d in order else 9, d))
+        self.data = sorted(
+            found, key=lambda d: (order.index(d) if d in order else 9, d == IMAGENET, d)
+        )
         self.names = [d for d in self.data if (d, "FGSM", None, "white-box") in self.groups]
         self.photographs = [
             d for d in self.data if (d, "targeted", None, "white-box") in self.groups
@@ -90,22 +113,14 @@ def right(record: Record, eps: float | None = None) -> np.ndarray:
     return record.adversarial[index] == record.label
 
 
-def rate_of(group: Sequence[Record], outcomes: Callable[[Record], np.ndarray]) -> Interval:
-    """A share of examples: Wilson's interval for one training seed, Student's over several."""
-    if len(group) == 1:
-        hits = outcomes(group[0])
-        return rate(int(hits.sum()), len(hits))
-    return common.mean_rate(np.array([outcomes(r).mean() for r in group]))
-
-
 def accuracy(group: Sequence[Record], eps: float | None = None) -> Interval:
     """Accuracy after the attack, over all examples."""
-    return rate_of(group, lambda r: right(r, eps))
+    return common.share([right(r, eps) for r in group])
 
 
 def clean(group: Sequence[Record]) -> Interval:
     """Accuracy before the attack."""
-    return rate_of(group, lambda r: r.correct)
+    return common.share([r.correct for r in group])
 
 
 def confidence(group: Sequence[Record], eps: float | None) -> Interval:
@@ -146,18 +161,52 @@ def budget(group: Sequence[Record], norm: str) -> Interval:
     return mean(np.mean(values, axis=0))
 
 
-def worst(r: Results, dataset: str, smoothing: Smoothing, eps: float) -> tuple[Interval, int]:
-    """Accuracy when for each example the worst of all linf attackers within eps counts."""
+def worst_of(r: Results, dataset: str, smoothing: Smoothing, eps: float) -> list[np.ndarray]:
+    """bool (n,) per seed: who stands against all linf attackers within eps, the worst for each.
+
+    Of the examples that all of them attacked.
+    """
     groups = [r.of(dataset, "PGD", smoothing, "white-box")]
     groups.append(r.of(dataset, "HopSkipJump", smoothing, "black-box"))
     if smoothing is not None:
         groups.append(r.of(dataset, "PGD", smoothing, "gray-box"))
         groups.append(r.of(dataset, "HopSkipJump", smoothing, "gray-box"))
     n = min(len(group[0].label) for group in groups)
-    hits = [
+    return [
         np.all([right(x, eps)[:n] & x.correct[:n] for x in records], axis=0)
         for records in zip(*groups)
     ]
-    if len(hits) == 1:
-        return rate(int(hits[0].sum()), n), n
-    return common.mean_rate(np.array([h.mean() for h in hits])), n
+
+
+def worst(r: Results, dataset: str, smoothing: Smoothing, eps: float) -> tuple[Interval, int]:
+    """The accuracy that `worst_of` leaves, and over how many examples."""
+    hits = worst_of(r, dataset, smoothing, eps)
+    return common.share(hits), len(hits[0])
+
+
+def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> PairedRates | PairedMeans:
+    """Rate of the first minus that of the second: by example for one seed, else by seed.
+
+    Args:
+        first, second: bool (N,) per training seed.
+    """
+    if len(first) == 1:
+        return paired_rates(first[0], second[0])
+    return paired_means([o.mean() for o in first], [o.mean() for o in second])
+
+
+def said(smoothing: Smoothing) -> str:
+    """A smoothing in words."""
+    return "no smoothing" if smoothing is None else " ".join(map(str, smoothing[:2]))
+
+
+def eps_of(dataset: str) -> str:
+    """The radius of a data set in words."""
+    value = radius(dataset)
+    return f"{value:g}" if value == 0.1 else "8/255"
+
+
+def size(group: Sequence[Record]) -> str:
+    """Of the images that were kept."""
+    pictures = group[0].pictures.get("adversarial")
+    return "few" if pictures is None else f"{pictures.shape[2]} x {pictures.shape[3]}"

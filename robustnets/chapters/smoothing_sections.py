@@ -1,6 +1,6 @@
 """The page of the smoothing chapter, section by section."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,45 +9,31 @@ from robustnets.chapters import cnns, common
 from robustnets.chapters.smoothing_results import (
     ATTACKS,
     FOUR,
-    SMOOTHINGS,
-    TABLE_EPS,
-    TABLE_KINDS,
-    WINDOWS,
+    IMAGENET,
+    MEAN,
+    MEDIAN,
+    ROWS,
     Results,
     accuracy,
     budget,
     clean,
-    confidence,
+    eps_of,
     gain,
     radius,
-    right,
-    through,
+    said,
+    size,
     title,
     worst,
 )
+from robustnets.core.record import Record
+from robustnets.data.imagenet import HOW_WEIGHTS
 from robustnets.report import reported
-from robustnets.report.cells import Fixed, Percent, Points, PValue
+from robustnets.report.cells import Cell, Fixed, Percent
 from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.dots import Dots, Point, bar_or_dot_figure, scatter_figure
 from robustnets.report.figure import Figure
-from robustnets.report.images import image_grid
 from robustnets.report.page import FigureBlock, TableBlock, Text
 from robustnets.report.table import Table
-from robustnets.stats.multiplicity import holm
-from robustnets.stats.paired import paired_means, paired_rates
-
-MEAN, MEDIAN = (spec[:2] for spec in SMOOTHINGS)
-ROWS = {**ATTACKS, "PGD": "PGD"}
-EIGHT = TABLE_EPS[-1]
-
-
-def _said(smoothing) -> str:
-    return "no smoothing" if smoothing is None else f"{smoothing[0]} {smoothing[1]}"
-
-
-def _eps(dataset: str) -> str:
-    value = radius(dataset)
-    return f"{value:g}" if value == 0.1 else "8/255"
 
 
 def answer(r: Results) -> str:
@@ -64,13 +50,28 @@ def answer(r: Results) -> str:
         parts.append(
             f"On **{title(name)}** a 3 x 3 mean adds **{found} points** of accuracy, averaged "
             "over four attacks that do not know of it. PGD at "
-            f"{_eps(name)} leaves {100 * bare.estimate:.1f} % right without smoothing, "
+            f"{eps_of(name)} leaves {100 * bare.estimate:.1f} % right without smoothing, "
             f"{100 * gray.estimate:.1f} % when its examples are smoothed afterwards and "
             f"**{100 * white.estimate:.1f} %** when it goes through the mean; the worst of all "
             f"attackers within that radius leaves {100 * before.estimate:.1f} % without "
             f"smoothing and {left} (the first {n} images)."
         )
     return " ".join(parts)
+
+
+def findings(r: Results, name: str) -> list[dict[str, Cell]]:
+    """A data set's lines of the front page's table."""
+    eps, behind = radius(name), "3 x 3 mean"
+    bare = r.bare(name, "PGD")
+    gray, white = (r.of(name, "PGD", MEAN, k) for k in ("gray-box", "white-box"))
+    attack = f"PGD {eps_of(name)}"
+    return [
+        common.finding(bare, name, "no smoothing"),
+        common.finding(bare, name, "no smoothing", attack, "white-box", eps),
+        common.finding(gray, name, behind),
+        common.finding(gray, name, behind, attack, "gray-box", eps),
+        common.finding(white, name, behind, attack, "white-box", eps),
+    ]
 
 
 def setup(r: Results, run: Mapping[str, Any]) -> str:
@@ -80,14 +81,13 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
     for name in r.data:
         attack = "FGSM" if name in r.names else "targeted"
         group = r.of(name, attack, None, "white-box")
+        made = _given(group[0]) if name == IMAGENET else cnns.setup(group[0].cell)
         trained.append(
-            f"- {cnns.setup(group[0].cell)}; it classifies "
+            f"- {made}; it classifies "
             f"{common.percent_text(clean(group))} of the first {len(group[0].label)} test images."
         )
-    name = r.names[0]
-    counts = {ROWS[a]: len(r.bare(name, a)[0].label) for a in ("FGSM", "DeepFool", "HopSkipJump")}
-    said = ", ".join(f"{n} for {a}" for a, n in counts.items())
-    seeds = len(r.bare(name, "FGSM"))
+    said = "; ".join(f"of {title(name)} {_counts(r, name)}" for name in r.names)
+    seeds = len(r.bare(r.names[0], "FGSM"))
     return (
         common.caution(full, "the report", "MNIST, CIFAR-10 and Tiny ImageNet")
         + "Smoothing puts a summary of its neighbourhood in the place of each pixel. The mean, "
@@ -110,9 +110,51 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
         + (", so that every claim is about these networks alone" if seeds == 1 else "")
         + ":\n\n"
         + "\n".join(trained)
-        + "\n\nAn ImageNet ResNet-50, on whose one picture the report's table 3 rests, was left "
-        "out: neither its weights nor ImageNet's pictures come with the data sets used here."
+        + ("" if IMAGENET in r.data else f"\n\n{LEFT_OUT}")
     )
+
+
+LEFT_OUT = (
+    "An ImageNet ResNet-50, on whose one picture the report's table 3 rests, is **left out** of "
+    f"this run, because no weights were named for it. To have it: {HOW_WEIGHTS}, and run the "
+    "chapter again, which computes what is missing alone. Its pictures are then taken from the "
+    "data folder: `imagenet.npz` with x and y, or a folder `imagenet` with one folder per class "
+    "named by its WordNet number, or else the validation images of Tiny ImageNet enlarged to "
+    "224 x 224."
+)
+
+
+def _given(record: Record) -> str:
+    """The network that came trained."""
+    weights = record.cell["network"]["training"]["weights"]
+    return (
+        "`keras.applications.ResNet50` with the weights that were named (digest of the file "
+        f"{weights}), on {size([record])} photographs"
+    )
+
+
+def _counts(r: Results, name: str) -> str:
+    """How many images each attack was made on."""
+    groups: dict[int, list[str]] = {}
+    for attack, label in ROWS.items():
+        groups.setdefault(len(r.bare(name, attack)[0].label), []).append(label)
+    return ", ".join(f"{n:,} for {_listed(labels)}" for n, labels in groups.items())
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def facts(r: Results, records: Sequence[Record], run: Mapping[str, Any]) -> dict[str, object]:
+    """Where the numbers come from, over all data sets."""
+    groups = {name: [r.groups[key] for key in r.groups if key[0] == name] for name in r.data}
+    first = {name: found[0][0].about["data"] for name, found in groups.items()}
+    most = {name: max(len(g[0].label) for g in found) for name, found in groups.items()}
+    return {
+        **common.facts(records, dict(run)),
+        "data": "; ".join(f"{title(name)}, fingerprint {first[name]}" for name in r.data),
+        "test examples": "; ".join(f"{title(name)} {most[name]:,}" for name in r.data),
+    }
 
 
 def reproduced(r: Results):
@@ -148,48 +190,7 @@ def reproduced(r: Results):
                 "gains-reported",
             ),
         ]
-    if r.photographs:
-        name = r.photographs[-1]
-        table = []
-        for row in rows:
-            if row.metric != "confidence":
-                continue
-            window, kind, which = row.condition.split(" / ")
-            key = (kind.replace("ART ", ""), int(window.split()[1]))
-            group = r.of(name, "targeted", key, "gray-box")
-            found = confidence(group, None if which == "original" else EIGHT)
-            note = f"ours: {title(name)}, {len(group[0].label)} images"
-            table.append(Comparison.of(row, found, None, len(group[0].label), len(group), note))
-        inside = sum(c.verdict == "inside" for c in table)
-        bare = r.of(name, "targeted", None, "white-box")
-        out += [
-            Text(
-                "Table 3 states the probability that a ResNet-50 gives the right class of **one** "
-                "ImageNet picture, 0.78 before anything was done to it, after smoothing the "
-                "picture and after smoothing its adversarial version. Here it is the mean over "
-                f"{len(bare[0].label)} images of {title(name)}, of {_size(bare)} pixels, whose "
-                "network gives the right class a probability of "
-                f"{common.percent_text(confidence(bare, None))} without smoothing and "
-                f"{common.percent_text(confidence(bare, EIGHT))} under targeted PGD at 8/255 "
-                "towards a class drawn at random. The networks are too different for the two "
-                f"columns to agree ({inside} of {len(table)} lie inside): read the rows against "
-                "each other. One picture chosen because it works says nothing about others."
-            ),
-            TableBlock(
-                comparison_table(
-                    table,
-                    "Mean probability of the true class after smoothing, gray-box, targeted PGD "
-                    "at 8/255; Student's interval over images.",
-                ),
-                "table-3-reported",
-            ),
-        ]
     return tuple(out)
-
-
-def _size(group) -> str:
-    pictures = group[0].pictures.get("adversarial")
-    return "few" if pictures is None else f"{pictures.shape[2]} x {pictures.shape[3]}"
 
 
 def before_and_after(r: Results):
@@ -246,7 +247,7 @@ def _effectiveness(r: Results, name: str) -> Figure:
     rows = []
     for attack, label in ATTACKS.items():
         found = {"no smoothing": r.bare(name, attack)}
-        found |= {_said(s): r.of(name, attack, s, "gray-box") for s in (MEAN, MEDIAN)}
+        found |= {said(s): r.of(name, attack, s, "gray-box") for s in (MEAN, MEDIAN)}
         rows += [
             Dots(f"{label}, {state}", accuracy(group), group=state)
             for state, group in found.items()
@@ -289,202 +290,3 @@ def _claims(r: Results) -> str:
         "smoothing among them, may carry it back over. That is a property of the attack's "
         "stopping rule and no robustness.\n\n" + "\n".join(lines)
     )
-
-
-def attacked(r: Results):
-    """The same attacks through the smoothing, with paired differences."""
-    rows: list[Any] = []
-    found = []
-    for name in r.names:
-        for attack, label in ROWS.items():
-            eps = radius(name) if attack in ("PGD", "HopSkipJump") else None
-            bare = r.bare(name, attack)
-            for smoothing in (MEAN, MEDIAN):
-                gray = r.of(name, attack, smoothing, "gray-box")
-                known = r.of(name, attack, smoothing, through(attack))
-                pair = _paired(known, bare, eps)
-                found.append(pair.p)
-                rows.append((name, label, smoothing, bare, gray, known, eps, pair))
-    adjusted = holm(found)
-    table = Table(
-        (
-            "data", "attack", "smoothing", "n", "before", "gray-box", "through it",
-            "through it minus before", "p, Holm",
-        ),
-        tuple(
-            (
-                title(name),
-                label + (f" at {_eps(name)}" if eps else ""),
-                _said(smoothing),
-                len(bare[0].label),
-                Percent(accuracy(bare, eps), 1),
-                Percent(accuracy(gray, eps), 1),
-                Percent(accuracy(known, eps), 1),
-                Points(pair.difference, 1),
-                PValue(float(p)),
-            )
-            for (name, label, smoothing, bare, gray, known, eps, pair), p in zip(rows, adjusted)
-        ),
-        "Accuracy under attack. Through it: white-box, and for HSJ black-box queries to the "
-        "smoothed network. The difference is paired by image (exact McNemar, Bonett and Price's "
-        "interval) or, with several seeds, by seed; p adjusted by Holm over this table.",
-    )  # fmt: skip
-    last = []
-    for name in r.names:
-        for front in (None, MEAN, MEDIAN):
-            rest, n = worst(r, name, front, radius(name))
-            hsj = r.of(name, "HopSkipJump", front, "black-box")
-            moved = float(np.median(hsj[0].arrays["linf"][-1]))
-            last.append(
-                (title(name), _said(front), _eps(name), n, Percent(rest, 1), Fixed(moved, 3))
-            )
-    worst_table = Table(
-        ("data", "smoothing", "linf radius", "n", "worst of all attackers", "HSJ, median linf"),
-        tuple(last),
-        "Share of images that stay right under every linf attacker at once, the worst for each "
-        "image: PGD and HopSkipJump, gray-box and through the smoothing; and how far HopSkipJump "
-        "has to go (median over all images, larger is better). Still an upper bound.",
-    )
-    return (
-        Text(_verdict(r)),
-        TableBlock(worst_table, "worst"),
-        TableBlock(table, "attacked"),
-    )
-
-
-def _paired(first, second, eps):
-    if len(first) == 1:
-        return paired_rates(right(first[0], eps), right(second[0], eps))
-    ours, theirs = (np.array([right(x, eps).mean() for x in g]) for g in (first, second))
-    return paired_means(ours, theirs)
-
-
-def _verdict(r: Results) -> str:
-    lines = []
-    for name in r.names:
-        eps = radius(name)
-        before, n = worst(r, name, None, eps)
-        for smoothing in (MEAN, MEDIAN):
-            gray = accuracy(r.of(name, "PGD", smoothing, "gray-box"))
-            white = accuracy(r.of(name, "PGD", smoothing, "white-box"))
-            rest, _ = worst(r, name, smoothing, eps)
-            weaker = accuracy(r.of(name, "FGSM", smoothing, "white-box")).estimate
-            stronger = accuracy(r.of(name, "FGSM", smoothing, "gray-box")).estimate
-            masked = (
-                " One FGSM step through it is weaker than the same step without knowing of it "
-                f"({100 * weaker:.1f} % against {100 * stronger:.1f} % right): the gradient of "
-                "a smoothing is no good guide for one large step, so that a single-step white-box "
-                "row alone would flatter it."
-                if weaker > stronger
-                else ""
-            )
-            if white.estimate > gray.estimate:
-                masked += (
-                    " PGD through it does worse than PGD that ignores it, so that the white-box "
-                    "row alone is no measure of its worth."
-                )
-            change = 100 * (rest.estimate - before.estimate)
-            word = "gains" if change >= 0 else "loses"
-            sure = (
-                "the intervals of the two do not overlap"
-                if rest.low > before.high or rest.high < before.low
-                else "within what chance explains"
-            )
-            lines.append(
-                f"- {title(name)}, {_said(smoothing)}: PGD at {_eps(name)} leaves "
-                f"{common.percent_text(gray)} right gray-box and {common.percent_text(white)} "
-                f"through it. Against the worst of all attackers smoothing {word} "
-                f"{abs(change):.1f} points ({100 * before.estimate:.1f} % without, "
-                f"{100 * rest.estimate:.1f} % with; n = {n}; {sure}).{masked}"
-            )
-    return (
-        "A gray-box number measures how badly examples made for one network fit another. Whoever "
-        "knows of the smoothing differentiates through it: the mean is linear, the median hands "
-        "its gradient to the pixel that it picks. HopSkipJump needs not even that.\n\n"
-        + "\n".join(lines)
-    )
-
-
-def table_3(r: Results):
-    """Table 3's layout over many images."""
-    out: list[Any] = [
-        Text(
-            "The layout of table 3 for every window, over many images instead of one: the share "
-            "of images classified rightly and the mean probability of the right class, without "
-            "an attack and under targeted PGD at 2/255 and 8/255. Gray-box, as in the report; "
-            "for the window of 3 also through the smoothing."
-        )
-    ]
-    for name in r.photographs:
-        rows: list[Any] = []
-        settings: list[Any] = [(None, "white-box")]
-        for window in WINDOWS:
-            settings += [((kind, window), "gray-box") for kind in TABLE_KINDS]
-        settings += [((kind, WINDOWS[0]), "white-box") for kind in TABLE_KINDS]
-        for smoothing, knowledge in settings:
-            group = r.of(name, "targeted", smoothing, knowledge)
-            row: list[Any] = [_said(smoothing), knowledge if smoothing else "–"]
-            row += [Percent(clean(group), 1), Fixed(confidence(group, None).estimate)]
-            for eps in TABLE_EPS:
-                row += [Percent(accuracy(group, eps), 1), Fixed(confidence(group, eps).estimate)]
-            rows.append(tuple(row))
-        n = len(r.of(name, "targeted", None, "white-box")[0].label)
-        table = Table(
-            (
-                "smoothing", "attack", "original, right", "confidence",
-                "2/255, right", "2/255, confidence", "8/255, right", "8/255, confidence",
-            ),
-            tuple(rows),
-            f"{title(name)}, {n} test images: share right with its 95 % interval, and mean "
-            "probability of the true class.",
-        )  # fmt: skip
-        out += [Text(_windows(r, name)), TableBlock(table, f"table-3-{name.replace('_', '-')}")]
-    return tuple(out)
-
-
-def _windows(r: Results, name: str) -> str:
-    def share(smoothing, eps=None, knowledge="gray-box"):
-        group = r.of(name, "targeted", smoothing, knowledge)
-        return 100 * (clean(group) if eps is None else accuracy(group, eps)).estimate
-
-    bare = share(None, None, "white-box")
-    under = share(None, EIGHT, "white-box")
-    best = max(
-        ((kind, window) for kind in TABLE_KINDS for window in WINDOWS),
-        key=lambda s: share(s, EIGHT),
-    )
-    large = {kind: share((kind, WINDOWS[-1])) for kind in TABLE_KINDS}
-    worst_kind = min(large, key=lambda k: large[k])
-    known = {kind: share((kind, WINDOWS[0]), EIGHT, "white-box") for kind in TABLE_KINDS}
-    said = ", ".join(f"{k} {v:.1f} %" for k, v in known.items())
-    return (
-        f"**{title(name)}**: {bare:.1f} % right without attack and smoothing, {under:.1f} % under "
-        f"targeted PGD at 8/255. The best gray-box smoothing there is {_said(best)} with "
-        f"{share(best, EIGHT):.1f} %. At a window of 7 the {worst_kind} leaves only "
-        f"{large[worst_kind]:.1f} % of the originals right. Through the smoothing (window 3) the "
-        f"same attack leaves {said}."
-    )
-
-
-def pictures(r: Results):
-    """What smoothing makes of images."""
-    name = (r.photographs or r.names)[-1]
-    bare = r.of(name, "targeted", None, "white-box")[0]
-    shown = bare.pictures["adversarial"]
-    kinds = [("mean", 3), ("mean", 7), ("0.5mean", 3), ("median", 3), ("median", 7)]
-    rows = range(min(4, shown.shape[1]))
-    filtered = {s: r.of(name, "targeted", s, "gray-box")[0].pictures["filtered"] for s in kinds}
-    grid = np.array([[shown[0, m], shown[-1, m], *(filtered[s][m] for s in kinds)] for m in rows])
-    figure = Figure(
-        "pictures",
-        f"{title(name)}: test images, targeted PGD at 8/255 on the bare network, and what each "
-        "smoothing makes of the originals.",
-        "Rows of one test image each: original, adversarial, and five smoothed versions.",
-        image_grid(
-            grid,
-            [f"label {bare.label[m]}" for m in rows],
-            ["original", "PGD 8/255", *(_said(s) for s in kinds)],
-        ),
-        raster=True,
-    )
-    return (FigureBlock(figure),)

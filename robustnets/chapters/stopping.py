@@ -187,13 +187,12 @@ def entry(records: Sequence[Record], run: Mapping[str, Any]) -> IndexEntry:
         title=TITLE,
         question=QUESTION,
         headline=_answer(groups, seven),
-        facts={
-            "data": records[0].cell["network"]["dataset"]["name"],
-            "test examples": len(records[0].label),
-            "training seeds": len(groups[seven[1]]),
-            "clean accuracy": Percent(common.mean_rate(common.accuracies(groups[seven[1]]))),
-            "of": seven[1],
-        },
+        findings=[
+            common.finding(
+                groups[name], records[0].cell["network"]["dataset"]["name"], _short(name)
+            )
+            for name in (seven[1], seven[3], seven[4])
+        ],
         picture=f"{SLUG}/figures/accuracy.png",
     )
 

@@ -6,11 +6,18 @@ from pathlib import Path
 from robustnets.chapters import CHAPTERS, chapter
 from robustnets.core.store import write_atomically
 from robustnets.experiments.publish import published
-from robustnets.report.index import IndexEntry, write_index
+from robustnets.report.index import IndexEntry, results_table, write_index
 from robustnets.report.page import write_page
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 INDEX_TITLE = "robustnets: what defenses are worth"
+TABLE_NOTE = (
+    "Accuracy is the percentage of test examples that are right, under attack of those right "
+    "before and after it, with its 95 % interval: over the test examples where there is one "
+    "training seed, over the seeds where there are several. Gray-box: made without the defense; "
+    "white-box: through it; adaptive: made for it; black-box: from its outputs alone. A chapter's "
+    "page has all its networks and attacks."
+)
 INDEX_LEAD = (
     "Each chapter repeats an experiment from a published report on adversarial examples, sets "
     "the reported numbers beside those that its own run gave, and then goes past them. Every "
@@ -37,7 +44,7 @@ def write_chapters(folder: Path, slugs: Sequence[str] | None = None) -> Path:
         write_page(chapter(slug).page(records, run), folder / slug)
     if not present:
         published(folder / CHAPTERS[0])  # says what to do
-    index, _ = write_index(_entries(folder), folder, INDEX_TITLE, INDEX_LEAD)
+    index, _ = write_index(_entries(folder), folder, INDEX_TITLE, INDEX_LEAD, TABLE_NOTE)
     return index
 
 
@@ -59,11 +66,13 @@ def write_results(readme: Path, folder: Path) -> Path:
     text = readme.read_text()
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise ValueError(f"{readme} must hold the lines {BEGIN} and {END} once, in this order")
-    below = folder.resolve().relative_to(readme.resolve().parent)
-    lines = []
-    for entry in _entries(folder):
-        page = (below / entry.slug / "README.md").as_posix()
-        lines += [f"- **[{entry.title}]({page})** {entry.headline}"]
-    block = f"{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}"
+    below = folder.resolve().relative_to(readme.resolve().parent).as_posix() + "/"
+    entries = _entries(folder)
+    lines = [f"- **[{e.title}]({below}{e.slug}/README.md)** {e.headline}" for e in entries]
+    table = results_table(entries, "README.md", below).to_markdown().rstrip()
+    block = "\n".join(
+        [BEGIN, "", *lines, "", "<details><summary>The same in a table</summary>", "", TABLE_NOTE,
+         "", table, "", "</details>", "", END]
+    )  # fmt: skip
     head, tail = text.split(BEGIN)[0], text.split(END)[1]
     return write_atomically(readme, lambda p: p.write_text(head + block + tail))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.core.dataset import Dataset, Examples
-from robustnets.data import cifar10, digits, mnist, npz, sources, tiny_imagenet
+from robustnets.data import cifar10, digits, imagenet, mnist, npz, sources, tiny_imagenet
 from robustnets.data.sources import DataUnavailable
 
 __all__ = ["DATASETS", "DataUnavailable", "describe", "is_named", "load", "load_examples", "locate"]
@@ -17,6 +17,8 @@ DATASETS = {
     "cifar10": "photographs of ten classes, 50000 + 10000 of 32 x 32 x 3",
     "digits": "handwritten digits embedded in scikit-learn, 1437 + 360, enlarged to 28 x 28",
     "tiny_imagenet": "photographs of 200 classes, 100000 + 10000 of 64 x 64 x 3, to be downloaded",
+    "imagenet": "up to 200 photographs of ImageNet's 1000 classes, 224 x 224 x 3: imagenet.npz, "
+    "or a folder imagenet with one folder per class, or Tiny ImageNet enlarged",
 }
 _FROM_FILES = {"mnist": mnist, "cifar10": cifar10}
 
@@ -61,6 +63,8 @@ def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = N
         return _FROM_FILES[name].load(data_dir)
     if name == "digits":
         return digits.load()
+    if name == "imagenet":
+        return imagenet.load(data_dir)
     if is_named(name):
         return tiny_imagenet.load(data_dir, _classes(name))
     return npz.load(_file(name, data_dir))
@@ -100,6 +104,8 @@ def locate(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None =
         return _FROM_FILES[name].locate(data_dir)
     if name == "digits":
         return "embedded"
+    if name == "imagenet":
+        return imagenet.locate(data_dir)
     if is_named(name):
         return tiny_imagenet.locate(data_dir)
     return f"file {_file(name, data_dir)}"

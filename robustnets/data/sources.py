@@ -104,12 +104,13 @@ def _through_keras(module: str) -> tuple[Pair, Pair]:
     import keras
 
     load: Callable[[], tuple[Pair, Pair]] = getattr(keras.datasets, module).load_data
-    with _impatient_sockets():
+    with impatient_sockets():
         return load()
 
 
 @contextlib.contextmanager
-def _impatient_sockets() -> Iterator[None]:
+def impatient_sockets() -> Iterator[None]:
+    """Give a download up after some seconds without an answer."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_PATIENCE if before is None else before)
     try:

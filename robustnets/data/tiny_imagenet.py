@@ -63,15 +63,7 @@ def load(data_dir: str | os.PathLike | None = None, classes: int | None = None) 
         ValueError: if the file or folder is not Tiny ImageNet, or has fewer classes.
         DataUnavailable: if it is not there; Keras has no copy to download.
     """
-    path = _find(data_dir)
-    if path is None:
-        folder = sources.named_folder(data_dir)
-        looked = "no folder was named" if folder is None else f"it is not in {folder}"
-        raise sources.DataUnavailable(
-            f"Tiny ImageNet is not available: {looked}, and Keras has no copy of it. Download "
-            f"{URL}, put {FILE} in a folder and name the folder with --data-dir or "
-            f"{sources.ENVIRONMENT}"
-        )
+    path = _found(data_dir)
     with _opened(path) as (names, read):
         wnids = _lines(path, read, "wnids.txt")
         count = len(wnids) if classes is None else classes
@@ -86,10 +78,44 @@ def load(data_dir: str | os.PathLike | None = None, classes: int | None = None) 
     return Dataset(name, splits[0], splits[1], class_names)
 
 
+def some(data_dir: str | os.PathLike | None, count: int) -> tuple[np.ndarray, list[str]]:
+    """The first validation images and the WordNet numbers of their classes, which take turns.
+
+    Args:
+        data_dir: as for `load`.
+        count: how many images are decoded, or all where there are no more.
+
+    Returns:
+        float32 (count, 64, 64, 3) in [0, 1], and such as "n01443537" for each.
+
+    Raises:
+        FileNotFoundError, ValueError, DataUnavailable: as for `load`.
+    """
+    path = _found(data_dir)
+    with _opened(path) as (_, read):
+        wnids = _lines(path, read, "wnids.txt")
+        listed = _validation(path, read, {wnid: label for label, wnid in enumerate(wnids)})
+        split = _decode(path, read, sorted(listed)[:count])
+    return split.x, [wnids[label] for label in split.y]
+
+
 def locate(data_dir: str | os.PathLike | None = None) -> str:
     """Where `load` would take it from: "folder PATH" or "missing"."""
     path = _find(data_dir)
     return "missing" if path is None else f"folder {path}"
+
+
+def _found(data_dir: str | os.PathLike | None) -> Path:
+    path = _find(data_dir)
+    if path is not None:
+        return path
+    folder = sources.named_folder(data_dir)
+    looked = "no folder was named" if folder is None else f"it is not in {folder}"
+    raise sources.DataUnavailable(
+        f"Tiny ImageNet is not available: {looked}, and Keras has no copy of it. Download "
+        f"{URL}, put {FILE} in a folder and name the folder with --data-dir or "
+        f"{sources.ENVIRONMENT}"
+    )
 
 
 def _find(data_dir: str | os.PathLike | None) -> Path | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from robustnets import __version__
 from robustnets.core.spec import digest, to_dict
-from robustnets.training import Rule, Training
+from robustnets.training import AsGiven, Pretrained, Rule, Training
 
 KNOWLEDGE = ("none", "gray-box", "white-box", "adaptive", "black-box")
 
@@ -31,8 +31,8 @@ class Network:
 
     Args:
         dataset: what it is trained on.
-        model: a name in `robustnets.models.MODELS`.
-        training: its trajectory.
+        model: a name in `robustnets.models.MODELS`, or "imagenet_resnet50", which comes trained.
+        training: its trajectory, or `Pretrained` where the model comes trained.
         rule: the stop that is read off the trajectory, one of `training.rules`.
         seed: of the initial weights and of the order of the examples.
         defense: a spec of `robustnets.defenses`, or None.
@@ -43,8 +43,8 @@ class Network:
 
     dataset: DatasetRef
     model: str
-    training: Training
-    rule: Rule
+    training: Training | Pretrained
+    rule: Rule | AsGiven
     seed: int
     defense: Any = None
 
@@ -130,6 +130,9 @@ class Cell:
 
 def describe(network: Network) -> str:
     """A short label for a progress line."""
+    if isinstance(network.training, Pretrained):
+        defense = "" if network.defense is None else f", {network.defense.label}"
+        return f"{network.model} as given{defense}"
     plateau = " + plateau" if network.training.reduce_lr_patience else ""
     defense = ""
     if network.defense is not None:

@@ -14,6 +14,7 @@ from robustnets.core.threat import ThreatModel
 from robustnets.evaluation import engines as evaluation
 from robustnets.experiments.cell import DatasetRef, Network
 from robustnets.experiments.examples import examples_for
+from robustnets.experiments.given import trajectory
 from robustnets.experiments.networks import Workshop
 from robustnets.models import MODELS, Classifier
 from robustnets.models.load import is_source, load_classifier
@@ -191,7 +192,7 @@ def _trained(
     network = network_of(dataset, model, seed, len(examples.train))
     trained = Workshop(examples, store, progress).network(network)
     facts = {
-        "network": f"{network.model}, {network.training.max_epochs} epochs, seed {seed}",
+        "network": f"{network.model}, {trajectory(network).max_epochs} epochs, seed {seed}",
         "data": f"{examples.name}, fingerprint {examples.fingerprint}",
     }
     return trained.classifier, Split(examples.test.x[:n], examples.test.y[:n]), facts

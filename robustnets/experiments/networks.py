@@ -16,13 +16,13 @@ from robustnets.core.spec import digest
 from robustnets.core.store import Store
 from robustnets.defenses import OtherTraining
 from robustnets.experiments.cell import Network, describe
+from robustnets.experiments.given import behind_a_layer, given_model, trajectory
 from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter, fold
 from robustnets.models import MODELS
 from robustnets.models.classifier import Classifier, run_in_batches
-from robustnets.training import Training
+from robustnets.training import Pretrained, Training
 from robustnets.training.distillation import lesson
 from robustnets.training.fit import Fitted, Stop, fit
-from robustnets.training.spec import single_rule
 
 _KEPT = 4  # a network, the undefended one behind it, and some to spare
 
@@ -84,7 +84,9 @@ class Workshop:
         if key in self._recent:
             self._recent[key] = self._recent.pop(key)  # used last, dropped last
             return self._recent[key]
-        if isinstance(network.defense, OtherTraining):
+        if isinstance(network.training, Pretrained):
+            trained = self._given(network, network.training)
+        elif isinstance(network.defense, OtherTraining):
             # an undefended network like others, and trained once
             other = network.defense.training
             trained = self.network(
@@ -100,6 +102,15 @@ class Workshop:
         while len(self._recent) > _KEPT:
             self._recent.pop(next(iter(self._recent)))
         return trained
+
+    def _given(self, network: Network, training: Pretrained) -> Trained:
+        """A network that comes trained, with a layer in front or without."""
+        if network.defense is None:
+            model = given_model(network, training, self.dataset.image_shape)
+            return Trained(model, {}, {"weights": training.weights}, Classifier(model))
+        base = self.network(replace(network, defense=None))
+        model = behind_a_layer(base.model, network.defense)
+        return Trained(model, {}, base.about, Classifier(model))
 
     def front(self, network: Network) -> keras.layers.Layer | None:
         """The layer that a network's defense puts before it, or None where it puts none."""
@@ -135,8 +146,9 @@ class Workshop:
             self._defended(network)
             return
         model = self._fresh(network)
-        train, _ = held_out(self.dataset.train, network.training.validation)
-        fitted = self._fit(model, network.training, network, None, train)
+        training = trajectory(network)
+        train, _ = held_out(self.dataset.train, training.validation)
+        fitted = self._fit(model, training, network, None, train)
         for stop in fitted.stops:
             model.set_weights(stop.weights)
             self._keep(replace(network, rule=stop.rule), model, fitted, stop, {})
@@ -175,7 +187,7 @@ class Workshop:
             )
             model.set_weights(trained[-1].stops[0].weights)
 
-        model = defense.defend(start, layer, single_rule(network.training, network.rule), train)
+        model = defense.defend(start, layer, trajectory(network), train)
         if defense.filter is not None:
             fitted = self.fitted_filter(defense.filter, network.seed)
             about = {

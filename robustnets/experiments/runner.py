@@ -241,6 +241,7 @@ def _measure(planned: Planned, workshop, kept) -> None:
     from robustnets import backend, engines
     from robustnets.evaluation import measure
     from robustnets.experiments.networks import apply_layer
+    from robustnets.models import InFloat64
 
     cell = planned.cell
     test = workshop.dataset.take(None, cell.examples).test
@@ -248,25 +249,28 @@ def _measure(planned: Planned, workshop, kept) -> None:
     target = source = trained.classifier
     if cell.knowledge == "gray-box":
         source = workshop.network(replace(cell.network, defense=None)).classifier
-    if cell.view is not None:
-        source = cell.view.of(source)
-
     adversarial: Any = ()
     aims = targets(cell, test.y, len(workshop.dataset.class_names))
-    if cell.attack is not None:
-        adversarial = kept.get(
-            cell,
-            test.x.nbytes * len(cell.epsilons),
-            lambda: engines.sweep(
-                cell.attack,
-                source,
-                test.x,
-                test.y if aims is None else aims,
-                cell.epsilons,
-                engine=cell.engine,
-                seed=cell.network.seed,
-            ),
+
+    def craft() -> Any:
+        return engines.sweep(
+            cell.attack,
+            source if cell.view is None else cell.view.of(source),
+            test.x,
+            test.y if aims is None else aims,
+            cell.epsilons,
+            engine=cell.engine,
+            seed=cell.network.seed,
         )
+
+    def craft_in_float64() -> Any:
+        with backend.double_precision():
+            return list(craft())
+
+    if cell.attack is not None:
+        exact = isinstance(cell.view, InFloat64)
+        size = test.x.nbytes * len(cell.epsilons)
+        adversarial = kept.get(cell, size, craft_in_float64 if exact else craft)
     record = measure(
         to_dict(cell),
         target,

@@ -6,7 +6,7 @@ from robustnets.models.fc_100_100_10 import fc_100_100_10
 from robustnets.models.fc_625_625_10 import fc_625_625_10
 from robustnets.models.mnist_cnn import mnist_cnn
 from robustnets.models.papernot_cnn import papernot_cifar10_cnn, papernot_mnist_cnn
-from robustnets.models.view import VIEWS, ScaledLogits, SoftmaxOutput, View
+from robustnets.models.view import VIEWS, InFloat64, ScaledLogits, SoftmaxOutput, View
 
 MODELS = {
     "cifar10_cnn": cifar10_cnn,
@@ -21,6 +21,7 @@ __all__ = [
     "MODELS",
     "VIEWS",
     "Classifier",
+    "InFloat64",
     "ScaledLogits",
     "SoftmaxOutput",
     "View",

@@ -8,12 +8,15 @@ takes the cross entropy of those.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from robustnets.layers.temperature_softmax import TemperatureSoftmax, check_temperature
 from robustnets.models.classifier import Classifier
+from robustnets.models.precision import float64_copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ class SoftmaxOutput:
 
     def of(self, classifier: Classifier) -> Classifier:
         """The classifier so seen; weights are shared."""
-        softmax = TemperatureSoftmax(self.temperature, name="softmax")
+        dtype = classifier.model.outputs[0].dtype  # float64 inside `InFloat64`
+        softmax = TemperatureSoftmax(self.temperature, name="softmax", dtype=dtype)
         return _seen(
             classifier,
             lambda z: ops.log(ops.clip(softmax(z), self.clip, 1 - self.clip)),
@@ -92,8 +96,73 @@ class SoftmaxOutput:
         )
 
 
-View = ScaledLogits | SoftmaxOutput
-VIEWS = (ScaledLogits, SoftmaxOutput)
+@dataclass(frozen=True, slots=True)
+class InFloat64:
+    """The same view, or the logits as they are, computed and differentiated in float64.
+
+    Where float32 rounds a gradient to zero this tells whether there is one. Gradients are handed
+    back in float32 at the length of 1, in the largest entry of each example: what is left of a
+    gradient of 1e-300 is its direction, which is all that the sign or the length of a step needs.
+
+    Args:
+        view: how the float64 network is seen; None: its logits.
+
+    Raises:
+        ValueError: for a view that is none, or of another precision already.
+
+    Example:
+        >>> InFloat64(SoftmaxOutput()).label
+        'softmax in float64'
+    """
+
+    view: ScaledLogits | SoftmaxOutput | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.view, ScaledLogits | SoftmaxOutput | None):
+            raise ValueError(f"view must be ScaledLogits, SoftmaxOutput or None, got {self.view!r}")
+
+    @property
+    def label(self) -> str:
+        """A few words for tables."""
+        return f"{'logits' if self.view is None else self.view.label} in float64"
+
+    def of(self, classifier: Classifier) -> Classifier:
+        """A copy in float64, behind a layer that takes float32 images.
+
+        Raises:
+            ValueError: if a layer cannot be copied; see `float64_copy`.
+        """
+        shape = classifier.image_shape
+        probe = np.random.default_rng(0).random((2, *shape), np.float32)
+        copy = float64_copy(classifier, probe)
+        seen = copy if self.view is None else self.view.of(copy)
+        images = keras.Input(shape, dtype="float32")
+        return Classifier(keras.Model(images, seen.model(Widened()(images)), name="in_float64"))
+
+
+class Widened(keras.layers.Layer):
+    """Images in float64, whose gradients come back in float32, none of them too small for it."""
+
+    def __init__(self, **options: Any):
+        super().__init__(autocast=False, **{**options, "dtype": "float64"})
+
+    def call(self, x: Any) -> Any:
+        """float32 (N, ...) -> float64 (N, ...)."""
+        return _widen(x)
+
+
+@ops.custom_gradient
+def _widen(x):
+    def gradient(*arguments, upstream=None):
+        found = arguments[0] if upstream is None else upstream
+        size = ops.max(ops.abs(found), axis=tuple(range(1, len(found.shape))), keepdims=True)
+        return ops.cast(found / ops.where(size == 0, ops.ones_like(size), size), "float32")
+
+    return ops.cast(x, "float64"), gradient
+
+
+View = ScaledLogits | SoftmaxOutput | InFloat64
+VIEWS = (ScaledLogits, SoftmaxOutput, InFloat64)
 
 
 def _seen(classifier: Classifier, function, name: str) -> Classifier:

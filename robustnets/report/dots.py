@@ -141,9 +141,11 @@ def bar_or_dot_figure(
         ax.spines["left"].set_visible(False)
         if x_log:
             ax.set_xscale("log")
+            style.plain_log(ax.xaxis)
+        else:
+            style.few_ticks(ax.xaxis)
         if percent:
             style.rates_axis(ax.xaxis)
-        style.few_ticks(ax.xaxis, x_log)
         ax.set_xlabel(x_label)
         return style.finish(figure, title, list(handles.values()))
 

@@ -1,7 +1,7 @@
-"""The front page: a card per chapter and a table of all results."""
+"""The front page: a card per chapter and one table of what they found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from robustnets.report import markup
@@ -19,7 +19,7 @@ class IndexEntry:
         title: plain text.
         question: what it asks, plain text.
         headline: what it found, in a sentence, Markdown.
-        facts: its results by name, table cells; the names are the columns of the summary.
+        findings: lines of the table of results, cells by the names of their columns.
         picture: path of an image relative to the front page, or None.
 
     Raises:
@@ -30,7 +30,7 @@ class IndexEntry:
     title: str
     question: str
     headline: str
-    facts: Mapping[str, Cell] = field(default_factory=dict)
+    findings: Sequence[Mapping[str, Cell]] = ()
     picture: str | None = None
 
     def __post_init__(self) -> None:
@@ -38,7 +38,7 @@ class IndexEntry:
 
 
 def write_index(
-    entries: Sequence[IndexEntry], folder: Path, title: str, lead: str
+    entries: Sequence[IndexEntry], folder: Path, title: str, lead: str, note: str = ""
 ) -> tuple[Path, Path]:
     """Write the front page: a card per chapter and a table of all results.
 
@@ -47,6 +47,7 @@ def write_index(
         folder: the parent of the chapters' folders; gets index.html, README.md, results.csv.
         title: plain text.
         lead: Markdown.
+        note: what the table's columns are, Markdown.
 
     Returns:
         The paths of index.html and README.md.
@@ -61,40 +62,49 @@ def write_index(
     for entry in entries:
         if entry.picture is not None and not (folder / entry.picture).is_file():
             raise ValueError(f"no picture {entry.picture} below {folder}: write the page first")
-    _results(entries, "index.html").to_csv(folder / "results.csv")
+    results_table(entries, "index.html").to_csv(folder / "results.csv")
     cards = [{"entry": e, "headline": markup.to_html(e.headline)} for e in entries]
     document = markup.render(
         "index.html",
         title=title,
         lead=markup.to_html(lead),
         cards=cards,
-        results=_results(entries, "index.html").to_html(),
+        note=markup.to_html(note),
+        results=results_table(entries, "index.html").to_html(),
     )
     return (
         markup.write_text(folder / "index.html", document),
-        markup.write_text(folder / "README.md", _index_readme(entries, title, lead)),
+        markup.write_text(folder / "README.md", _index_readme(entries, title, lead, note)),
     )
 
 
-def _results(entries: Sequence[IndexEntry], page: str) -> Table:
-    names = tuple(dict.fromkeys(name for entry in entries for name in entry.facts))
+def results_table(entries: Sequence[IndexEntry], page: str, below: str = "") -> Table:
+    """All findings, each with a link to its chapter.
+
+    Args:
+        entries: in reading order.
+        page: the file in a chapter's folder that a link leads to.
+        below: the path of the folder of chapters, ending in a slash; "" is that folder itself.
+    """
+    names = tuple(dict.fromkeys(name for e in entries for row in e.findings for name in row))
     return Table(
         ("chapter", *names),
         tuple(
-            (Link(e.title, f"{e.slug}/{page}"), *(e.facts.get(name) for name in names))
+            (Link(e.slug, f"{below}{e.slug}/{page}"), *(row.get(name) for name in names))
             for e in entries
+            for row in e.findings
         ),
     )
 
 
-def _index_readme(entries: Sequence[IndexEntry], title: str, lead: str) -> str:
-    out = [f"# {escape_markdown(title)}", lead.strip(), "## Results"]
-    out += [_results(entries, "README.md").to_markdown().rstrip(), "[CSV](results.csv)"]
-    out.append("## Chapters")
+def _index_readme(entries: Sequence[IndexEntry], title: str, lead: str, note: str) -> str:
+    out = [f"# {escape_markdown(title)}", lead.strip(), "## Chapters"]
     for e in entries:
         out += [f"### [{escape_markdown(e.title)}]({e.slug}/README.md)"]
         out += [f"*{escape_markdown(e.question)}*", e.headline.strip()]
         if e.picture is not None:
             out.append(f"[![{escape_markdown(e.title)}]({e.picture})]({e.slug}/README.md)")
+    out += ["## Results", *([note.strip()] if note else [])]
+    out += [results_table(entries, "README.md").to_markdown().rstrip(), "[CSV](results.csv)"]
     out.append(f"---\n\n{markup.FOOTER} [The same page in HTML](index.html).")
     return "\n\n".join(out) + "\n"

@@ -205,9 +205,12 @@ def _draw(ax: "Axes", panel: Panel, looks: dict[str, int]) -> dict[str, Any]:
         )  # fmt: skip
     if panel.x_log:
         ax.set_xscale("log")
+        style.plain_log(ax.xaxis)
     if panel.y_log:
         ax.set_yscale("log")
         ax.margins(y=0.12)  # room for the label of a threshold at the top
+        if panel.percent:
+            ax.set_ylim(top=min(ax.get_ylim()[1], 1.15))  # there is no 200 %
     if panel.percent:
         style.rates_axis(ax.yaxis)
         if not panel.y_log:

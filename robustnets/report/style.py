@@ -152,7 +152,10 @@ def name_axes(ax: "Axes", x_label: str, y_label: str, title: str | None = None) 
 
 
 def rates_axis(axis: Any) -> None:
-    """Show fractions on an axis as percent, every number with as many decimals as any needs."""
+    """Show fractions on an axis as percent, every number with as many decimals as any needs.
+
+    On a logarithmic axis each has those that it needs itself: 0.01% and 100%.
+    """
     from matplotlib.ticker import Formatter, LogLocator, NullFormatter
 
     class Rates(Formatter):
@@ -161,13 +164,17 @@ def rates_axis(axis: Any) -> None:
 
         def format_ticks(self, values: Sequence[float]) -> list[str]:
             ticks = [100 * float(v) for v in values]
+            if axis.get_scale() == "log":
+                return [f"{tick:g}%" for tick in ticks]
             digits = next(d for d in range(7) if d == 6 or _all_exact(ticks, d))
             return [f"{tick:.{digits}f}%".replace("-", "\N{MINUS SIGN}") for tick in ticks]
 
     axis.set_major_formatter(Rates())
     if axis.get_scale() == "log":
         # powers of ten alone say too little about rates, and all minor ticks too much
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        low, high = axis.get_view_interval()
+        wide = low > 0 and high / low > 3000
+        axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
         axis.set_minor_formatter(NullFormatter())
 
 
@@ -175,12 +182,20 @@ def _all_exact(values: Sequence[float], digits: int) -> bool:
     return all(abs(round(v, digits) - v) < 1e-7 for v in values)
 
 
-def few_ticks(axis: Any, log: bool = False) -> None:
+def few_ticks(axis: Any) -> None:
     """At most five numbers along an axis, so that percents do not run into each other."""
     from matplotlib.ticker import MaxNLocator
 
-    if not log:
-        axis.set_major_locator(MaxNLocator(5))
+    axis.set_major_locator(MaxNLocator(5))
+
+
+def plain_log(axis: Any) -> None:
+    """Plain numbers along a logarithmic axis, 1, 2 and 5 times powers of ten, none in between."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda x, pos: f"{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def wrapped(text: str, width: int) -> str:

@@ -1,6 +1,7 @@
 """How a network is trained and when training stops, as frozen specs."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from robustnets.core.spec import digest
 
@@ -103,6 +104,11 @@ class StableWeights:
             raise ValueError(f"max_std must be > 0, got {self.max_std}")
 
 
+@dataclass(frozen=True, slots=True)
+class AsGiven:
+    """No stop: the network came trained."""
+
+
 Rule = FixedEpochs | EarlyStop | StableWeights
 
 
@@ -153,6 +159,18 @@ class Training:
         for rule in self.rules:
             if isinstance(rule, FixedEpochs) and rule.epochs > self.max_epochs:
                 raise ValueError(f"{rule} lies beyond max_epochs {self.max_epochs}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """No training: the weights come from a file.
+
+    Args:
+        weights: digest of that file.
+    """
+
+    weights: str
+    rules: ClassVar[tuple[AsGiven]] = (AsGiven(),)
 
 
 def single_rule(training: Training, rule: Rule) -> Training:

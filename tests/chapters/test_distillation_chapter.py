@@ -45,7 +45,7 @@ def attacked(scale="quick", **wanted):
     found = []
     for cell in distillation.cells(scale, seeds=1):
         key = key_of(record(cell))
-        if all(getattr(key, name) == value for name, value in wanted.items()):
+        if all(getattr(key, name) == value for name, value in {"double": False, **wanted}.items()):
             found.append(cell)
     return found
 
@@ -72,6 +72,26 @@ def test_cells_of_the_report():
     assert min(temperatures) == 1
     assert max(temperatures) == 100
     assert len(temperatures) >= 8
+
+
+def test_what_may_vanish_is_measured_in_float64_on_the_same_images():
+    def made(double):
+        wanted = {"attack": "FGSM", "knowledge": "white-box", "double": double}
+        cells = attacked("quick", **wanted)
+        keys = [(key_of(record(c)), c.examples) for c in cells]
+        return {
+            (k.dataset, k.network, k.temperature, k.view, n)
+            for k, n in keys
+            if k.treatment in ("", "soft")
+        }
+
+    assert made(True) == made(False)
+    assert {view for *_, view, _ in made(True)} == {"softmax", "logits"}
+    r = Results([record(c) for c in distillation.cells("quick", seeds=1)])
+    (wide,) = r.in_float64("mnist", "distilled", 40.0, "logits")
+    assert wide.cell["view"] == {"type": "InFloat64", "view": None}
+    (narrow,) = r.student("mnist", "logits", t=40.0)
+    assert narrow.cell["view"] is None
 
 
 def test_knowledge_follows_the_view():
@@ -188,7 +208,8 @@ def test_page(demo):
     figures = {p.stem for p in (folder / "distillation" / "figures").glob("*.png")}
     assert figures == {"reported", "temperatures"}
     tables = {p.stem for p in (folder / "distillation" / "tables").glob("*.csv")}
-    assert {"reported", "treatments", "temperatures", "counter-attacks"} <= tables
+    assert {"reported", "gains", "treatments", "temperatures", "counter-attacks"} <= tables
+    assert "float64" in tables
     assert json.loads((folder / "distillation" / "run.json").read_text()) == run
 
 
@@ -209,3 +230,6 @@ def test_what_is_hidden(demo):
     assert untouched([scaled]).estimate == 0
     assert paired([softmax], [scaled], 0.1).p < 1e-4
     np.testing.assert_array_equal(softmax.clean, scaled.clean)
+    # no matter of rounding: the clip is there in float64 as well
+    still = r.in_float64("digits", "distilled", 8.0, "softmax")
+    assert untouched(still).estimate == pytest.approx(untouched([softmax]).estimate, abs=0.03)

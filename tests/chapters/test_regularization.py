@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from robustnets import cli
 from robustnets.chapters import regularization
+from robustnets.chapters import regularization_paired as paired
 from robustnets.chapters import regularization_results as results
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
@@ -50,7 +51,7 @@ def test_attacks_of_each_network():
         record = blank(cell)
         pair = results.penalties(record), cell.network.seed
         kinds.setdefault(pair, []).append(results.measured(record))
-    assert len(kinds) == 2 * 10
+    assert len(kinds) == 10 + 2  # the grid for the first seed alone
     every = {
         results.FREE,
         results.FREE_NOISE,
@@ -60,7 +61,9 @@ def test_attacks_of_each_network():
         results.DEEPFOOL,
     }
     for (pair, _), found in kinds.items():
-        more = {results.ROUNDED, results.CARLINI} if pair in (NONE, CHOSEN) else set()
+        more = (
+            {results.ROUNDED, results.CARLINI, results.ASKED} if pair in (NONE, CHOSEN) else set()
+        )
         more |= {results.LENT} if pair == CHOSEN else set()
         assert len(found) == len(set(found))
         assert set(found) == every | more
@@ -142,6 +145,31 @@ def test_one_seed_is_compared_by_examples_and_several_by_seeds():
     assert results.paired_median(far, near)[0].estimate == pytest.approx(0.3)
 
 
+def test_the_grid_is_of_the_seeds_that_all_penalties_have():
+    both = [record("FGSM", seed=s, pair=p) for s in (0, 1) for p in (NONE, CHOSEN)]
+    assert results.Results(both).of_the_grid().seeds == 2
+    r = results.Results([*both, record("FGSM", seed=1, pair=(1e-3, 1e-3))])
+    assert (r.seeds, r.grid_seeds) == (2, 1)
+    few = r.of_the_grid()
+    assert [x.cell["network"]["seed"] for x in few.of(NONE, results.FREE)] == [1]
+
+
+def test_each_training_alone(monkeypatch):
+    monkeypatch.setattr(paired, "FAMILY", paired.FAMILY[4:5])  # FGSM at 0.1
+    made = []
+    for seed, (bare, penalised) in enumerate(((30, 5), (30, 29), (5, 30))):
+        for pair, wrong in ((NONE, bare), (CHOSEN, penalised)):
+            one = record("FGSM", seed, pair)
+            adversarial = (np.arange(40) < wrong).astype(int)
+            made.append(
+                replace(one, label=np.zeros(40, int), clean=np.zeros(40, int),
+                        adversarial=adversarial[None])
+            )  # fmt: skip
+    r = results.Results(made)
+    assert paired.alone(r, results.FREE, results.FREE, 0.1) == (1, 1)
+    assert paired._alone(r, results.FREE, results.FREE, 0.1) == "1 better and 1 worse of 3"
+
+
 def test_risk_at():
     sure, wrong = np.array([0.9, 0.8, 0.8, 0.1]), np.array([False, True, False, True])
     risk = results.risk_at(sure, wrong, np.array([0.25, 0.5, 0.75, 1.0]))
@@ -178,9 +206,12 @@ def demo(tmp_path_factory):
         nearest=40,
         carlini=10,
         carlini_steps=60,
+        queries=30,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(regularization.SCALES, "demo", small)
+        # a plain graph, which compiles faster than XLA
+        patch.setattr("robustnets.engines.native.has_convolutions", lambda model: True)
         arguments = ["run", "regularization", "--scale", "demo", "--seeds", "1"]
         store = str(tmp_path_factory.mktemp("store"))
         result = CliRunner().invoke(

@@ -12,7 +12,9 @@ from robustnets import cli
 from robustnets.chapters import smoothing
 from robustnets.chapters import smoothing_results as results
 from robustnets.core.record import Record
+from robustnets.data.imagenet import DOWNLOAD, WEIGHTS
 from robustnets.experiments.publish import published
+from robustnets.models import imagenet_resnet50
 
 # one process runs the demo once for all of these tests
 pytestmark = pytest.mark.xdist_group("smoothing demo")
@@ -22,7 +24,9 @@ def test_cells_of_the_figures():
     cells = [c for c in smoothing.cells("full") if c.target is None]
     # six attacks on two networks; bare, and two smoothings gray-box and through them
     assert len(cells) == 6 * 2 * (1 + 2 * 2)
-    assert {c.examples for c in cells} == {500}
+    assert {c.examples for c in cells if c.network.dataset.name == "cifar10"} == {500}
+    # the whole of MNIST's test split where an attack is cheap
+    assert {c.examples for c in cells if c.network.dataset.name == "mnist"} == {None, 10_000, 500}
     jumps = [c.attack for c in cells if type(c.attack).__name__ == "HopSkipJump"]
     assert {(a.max_iter, a.max_eval, a.init_eval) for a in jumps} == {(8, 100, 10)}
     assert {c.knowledge for c in cells if c.attack in jumps} == {"gray-box", "black-box"}
@@ -35,19 +39,47 @@ def test_cells_of_table_3():
     cells = [c for c in smoothing.cells("full") if c.target is not None]
     assert {c.network.dataset.name for c in cells} == {"cifar10", "tiny_imagenet"}
     smoothed = [c.network.defense for c in cells if c.knowledge == "gray-box"]
-    # listing 3 takes what is outside for 0, ART mirrors it
+    # listing 3 takes what is outside for 0, ART mirrors it; both for windows of 3 and 7
     counts = Counter((d.kind, d.window, d.border) for d in smoothed)
+    own = {"mean": "constant", "0.5mean": "constant", "median": "reflect"}
+    other = {"constant": "reflect", "reflect": "constant"}
     assert counts == {
-        (kind, window, border): 2
-        for kind, border in (("mean", "constant"), ("0.5mean", "constant"), ("median", "reflect"))
-        for window in (3, 5, 7)
+        **{(kind, window, own[kind]): 2 for kind in own for window in (2, 3, 4, 5, 7)},
+        **{(kind, window, other[own[kind]]): 2 for kind in own for window in (3, 7)},
     }
     assert all(c.attack.targeted and c.probabilities for c in cells)
 
 
+def test_resnet50_is_there_where_its_weights_are_named(tmp_path, monkeypatch):
+    def given(scale="full"):
+        return [c for c in smoothing.cells(scale) if c.network.model == "imagenet_resnet50"]
+
+    monkeypatch.delenv(WEIGHTS, raising=False)
+    assert given() == []
+    (tmp_path / "mine.h5").write_bytes(b"weights")
+    monkeypatch.setenv(WEIGHTS, str(tmp_path / "mine.h5"))
+    cells = given()
+    # bare; three kinds in five windows and two with the other border gray-box; 3 through it
+    assert len(cells) == 1 + 3 * (5 + 2) + 3
+    assert {c.examples for c in cells} == {100}
+    assert {c.network.dataset.name for c in cells} == {"imagenet"}
+    assert len({c.network.training.weights for c in cells}) == 1
+    assert set(smoothing.cells("full", "mnist")).isdisjoint(cells)
+    monkeypatch.setenv(WEIGHTS, DOWNLOAD)
+
+    def offline():
+        raise imagenet_resnet50.WeightsUnavailable("no network")
+
+    monkeypatch.setattr(imagenet_resnet50, "named_weights", offline)
+    with pytest.warns(UserWarning, match="no network; the rows of ResNet-50 are left out"):
+        assert given() == []
+
+
 def record(kind, attack, knowledge, wrong, n=4, eps=(0.1, 1.0)):
     """A Record on the digits with the first `wrong` examples wrong after the attack."""
-    defense = None if kind is None else {"type": "Smoothing", "kind": kind, "window": 3}
+    defense = None
+    if kind is not None:
+        defense = {"type": "Smoothing", "kind": kind, "window": 3, "border": "constant"}
     adversarial = np.zeros((len(eps), n), int)
     adversarial[:, :wrong] = 1
     network = {"dataset": {"name": "digits"}, "defense": defense, "seed": 0}
@@ -97,7 +129,9 @@ def test_budget_takes_channels_where_there_are_several():
 def demo(tmp_path_factory):
     """Folder of the page, with fewer images than at demo scale."""
     folder = tmp_path_factory.mktemp("pages")
-    small = replace(smoothing.SCALES["demo"], gradient=24, deepfool=16, hsj=8, table=16, steps=4)
+    small = replace(
+        smoothing.SCALES["demo"], digits=24, pgd=24, deepfool=16, hsj=8, table=16, steps=4
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(smoothing.SCALES, "demo", small)
         arguments = ["run", "smoothing", "--scale", "demo", "--out", str(folder)]
@@ -110,7 +144,9 @@ def demo(tmp_path_factory):
 def test_the_page_says_what_was_measured(demo):
     text = (demo / "smoothing" / "README.md").read_text()
     assert "smaller scale than the report" in text
-    assert "24 for FGSM, 16 for DeepFool, 8 for HSJ" in text
+    assert "ImageNet (ResNet-50) | imagenet_resnet50 | left out: no weights were named" in text
+    assert f"set {WEIGHTS} to `imagenet`" in text
+    assert "24 for FGSM, I-FGSM and PGD, 8 for HSJ, 16 for DeepFool and D-DeepFool" in text
     assert not re.search(r"\bnan\b|\binf\b", text, re.IGNORECASE)
     r = results.Results(published(demo / "smoothing")[0])
     pgd = r.of("digits", "PGD", ("mean", 3), "white-box")[0]
@@ -127,6 +163,7 @@ def test_the_page_has_its_figures_and_tables(demo):
     figures = {p.stem for p in (page / "figures").glob("*.png")}
     assert figures == {"effectiveness-digits", "budget", "pictures"}
     tables = {p.stem for p in (page / "tables").glob("*.csv")}
-    expected = {"effectiveness", "attacked", "worst", "table-3-digits"}
+    expected = {"effectiveness", "attacked", "worst", "table-3-digits", "borders-digits"}
+    expected |= {"table-3-networks"}
     assert tables == expected | {"gains-reported", "table-3-reported"}
     assert "smoothing/figures/effectiveness-digits.png" in (demo / "index.html").read_text()

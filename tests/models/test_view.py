@@ -8,7 +8,7 @@ from keras import ops
 from robustnets import backend
 from robustnets.attacks import losses
 from robustnets.attacks.losses import ascent_gradient
-from robustnets.models import Classifier, ScaledLogits, SoftmaxOutput
+from robustnets.models import Classifier, InFloat64, ScaledLogits, SoftmaxOutput
 
 RNG = np.random.default_rng(0)
 X = RNG.random((60, 3, 2, 1), np.float32)
@@ -79,6 +79,25 @@ def test_logits_lose_their_gradient_later_and_scaled_ones_never():
     assert zero(SoftmaxOutput(150.0).of(plain).logits) == 0.0
 
 
+def test_float64_finds_the_gradients_that_float32_rounds_to_zero():
+    """The clip of the softmax hides in any precision; an underflow of the logits' loss does not."""
+    plain = classifier(150.0)
+    y = plain.predict(X).argmax(axis=1).astype(np.int32)
+    narrow, clipped = (gradient(s.logits, y) for s in (plain, SoftmaxOutput().of(plain)))
+    with backend.double_precision():
+        wide = gradient(InFloat64().of(plain).logits, y)
+        still = gradient(InFloat64(SoftmaxOutput()).of(plain).logits, y)
+    zero = [(g == 0).all(axis=(1, 2, 3)) for g in (narrow, wide, clipped, still)]
+    assert zero[0].mean() > 0.2
+    assert not zero[1].any()  # these logits are less than 745 apart
+    np.testing.assert_array_equal(zero[2], zero[3])
+    # where float32 has a gradient, it is the same one but for its length
+    there = ~zero[0]
+    size = np.abs(narrow[there]).max(axis=(1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(narrow[there] / size, wide[there], rtol=0, atol=1e-4)
+    assert wide.dtype == np.float32
+
+
 @pytest.mark.parametrize("view", [SoftmaxOutput(), SoftmaxOutput(3.0), ScaledLogits(7.0)])
 def test_no_prediction_changes_and_weights_are_shared(view):
     plain = classifier(3.0)
@@ -99,8 +118,11 @@ def test_scaled_logits():
 
 
 def test_labels():
-    labels = [view.label for view in (SoftmaxOutput(), SoftmaxOutput(20.0), ScaledLogits(20.0))]
-    assert labels == ["softmax", "softmax at T 20", "logits / 20"]
+    views = [SoftmaxOutput(), SoftmaxOutput(20.0), ScaledLogits(20.0)]
+    labels = ["softmax", "softmax at T 20", "logits / 20"]
+    assert [view.label for view in views] == labels
+    assert [InFloat64(view).label for view in views] == [f"{x} in float64" for x in labels]
+    assert InFloat64().label == "logits in float64"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +130,7 @@ def test_labels():
     [
         (lambda: ScaledLogits(0.0), "temperature must be finite and > 0, got 0.0"),
         (lambda: SoftmaxOutput(-1.0), "temperature must be finite and > 0, got -1.0"),
+        (lambda: InFloat64("softmax"), "view must be ScaledLogits, SoftmaxOutput or None"),
         (lambda: SoftmaxOutput(clip=0.0), r"clip must lie in \(0, 0.5\), got 0.0"),
         (lambda: SoftmaxOutput(clip=0.5), r"clip must lie in \(0, 0.5\), got 0.5"),
     ],

@@ -44,7 +44,10 @@ def test_there_is_one_per_chapter():
     assert set(topics) >= TOOLS
 
 
-@pytest.mark.parametrize("name", ALL)
+# each has a kernel of its own, so that any process may take it
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ALL]
+)
 def test_executes(name, tmp_path, tmp_path_factory, monkeypatch):
     # one store for all, as a reader has it: what two chapters train is trained once
     base = tmp_path_factory.getbasetemp()

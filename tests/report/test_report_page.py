@@ -167,8 +167,15 @@ def test_unknown_blocks_and_repeated_names_are_refused():
 def test_index_lists_every_chapter_once_and_links_to_it(tmp_path):
     write_page(sample(), tmp_path / "sample")
     entries = [
-        IndexEntry("sample", "One", "Q1?", "**Yes**", {"seeds": 5}, "sample/figures/one.png"),
-        IndexEntry("other", "Two & 2", "Q2?", "No", {"accuracy": Percent(0.5)}),
+        IndexEntry(
+            "sample",
+            "One",
+            "Q1?",
+            "**Yes**",
+            ({"seeds": 5}, {"seeds": 6}),
+            "sample/figures/one.png",
+        ),
+        IndexEntry("other", "Two & 2", "Q2?", "No", ({"accuracy": Percent(0.5)},)),
     ]
     write_index(entries, tmp_path, "All", "Lead.")
     page, readme = (tmp_path / "index.html").read_text(), (tmp_path / "README.md").read_text()
@@ -178,12 +185,12 @@ def test_index_lists_every_chapter_once_and_links_to_it(tmp_path):
     assert {"sample/index.html", "other/index.html", "results.csv"} == set(reader.links)
     assert "Two &amp; 2" in page
     assert "| chapter | seeds | accuracy |" in readme
-    assert "| [Two & 2](other/README.md) | – | 50.00 |" in readme
+    assert "| [other](other/README.md) | – | 50.00 |" in readme
     assert (
         tmp_path / "results.csv"
-    ).read_text() == "chapter,seeds,accuracy\nOne,5,\nTwo & 2,,0.5\n"
+    ).read_text() == "chapter,seeds,accuracy\nsample,5,\nsample,6,\nother,,0.5\n"
     with pytest.raises(ValueError, match=r"no picture nothing\.png"):
-        write_index([IndexEntry("a", "A", "?", "!", {}, "nothing.png")], tmp_path, "t", "l")
+        write_index([IndexEntry("a", "A", "?", "!", (), "nothing.png")], tmp_path, "t", "l")
     with pytest.raises(ValueError, match="slugs that differ"):
         write_index([entries[0]] * 2, tmp_path, "t", "l")
 

@@ -18,8 +18,8 @@ from robustnets.evaluation.sanity.check import (
     level_of_count,
 )
 from robustnets.evaluation.sanity.evidence import Evidence
-from robustnets.evaluation.sanity.precision import float64_copy
 from robustnets.models.classifier import Classifier, batches
+from robustnets.models.precision import float64_copy
 
 MOSTLY = 0.1  # share of saturated examples at which the cross entropy is of no use
 

@@ -1,0 +1,180 @@
+"""The page on penalties: with and without the penalty, on the same images and the same seeds."""
+
+from robustnets.chapters import common
+from robustnets.chapters.regularization_results import (
+    ALPHA,
+    ASKED,
+    BOX,
+    CARLINI,
+    CHOSEN,
+    DEEPFOOL,
+    FREE,
+    FREE_NOISE,
+    ITERATED,
+    LENT,
+    NONE,
+    STRONG,
+    WEAK,
+    Results,
+    median,
+    paired_median,
+    paired_share,
+)
+from robustnets.report.cells import Fixed, Percent, Points, PValue, Word
+from robustnets.report.table import Table
+from robustnets.stats.intervals import Interval
+from robustnets.stats.multiplicity import holm
+
+# what was measured, what the attacker knows of the penalised network, and what is compared: with
+# the penalty, without, at a radius
+FAMILY: tuple[tuple[str, str, str, str, float | None], ...] = (
+    ("original", "–", FREE, FREE, None),
+    (f"noise {STRONG:g}, free", "–", FREE_NOISE, FREE_NOISE, STRONG),
+    (f"FGSM {WEAK:.2f}, free", "gray-box", LENT, FREE, WEAK),
+    (f"FGSM {STRONG:g}, free", "gray-box", LENT, FREE, STRONG),
+    (f"FGSM {WEAK:.2f}, free", "white-box", FREE, FREE, WEAK),
+    (f"FGSM {STRONG:g}, free", "white-box", FREE, FREE, STRONG),
+    (f"FGSM {WEAK:.2f}, box", "white-box", BOX, BOX, WEAK),
+    (f"FGSM {STRONG:g}, box", "white-box", BOX, BOX, STRONG),
+    (f"PGD {WEAK:.2f}, box", "white-box", ITERATED, ITERATED, WEAK),
+    (f"PGD {STRONG:g}, box", "white-box", ITERATED, ITERATED, STRONG),
+    (f"Square {WEAK:.2f}, box", "black-box", ASKED, ASKED, WEAK),
+    (f"Square {STRONG:g}, box", "black-box", ASKED, ASKED, STRONG),
+)
+
+
+def family(r: Results) -> list[tuple[str, str, str, str, float | None]]:
+    """The rows of `FAMILY` that the Records have: those of an older run lack some attacks."""
+    return [row for row in FAMILY if {(CHOSEN, row[2]), (NONE, row[3])} <= r.groups.keys()]
+
+
+def alone(r: Results, own: str, other: str, eps: float | None) -> tuple[int, int]:
+    """In how many trainings the penalty is better, and worse, by the same images alone.
+
+    Exact McNemar tests, Holm-adjusted over `FAMILY` within each training.
+
+    Args:
+        r: the Records.
+        own, other, eps: of a row of `FAMILY`.
+    """
+    better = worse = 0
+    rows = family(r)
+    for k in range(r.seeds):
+        rates = [
+            paired_share(r.errors(CHOSEN, a, e)[k : k + 1], r.errors(NONE, b, e)[k : k + 1])
+            for _, _, a, b, e in rows
+        ]
+        adjusted = holm([p for _, p in rates])
+        place = [row[2:] for row in rows].index((own, other, eps))
+        if adjusted[place] < ALPHA:
+            better += rates[place][0].estimate < 0
+            worse += rates[place][0].estimate > 0
+    return better, worse
+
+
+def _alone(r: Results, own: str, other: str, eps: float | None) -> str:
+    better, worse = alone(r, own, other, eps)
+    said = [f"{n} {word}" for n, word in ((better, "better"), (worse, "worse")) if n]
+    return f"{' and '.join(said) or 'none'} of {r.seeds}"
+
+
+def _asked(r: Results) -> str:
+    if (CHOSEN, ASKED) not in r.groups:
+        return ""
+    queries = r.of(CHOSEN, ASKED)[0].cell["attack"]["budget"]
+    return f"Square asks for the outputs {queries:,} times and needs no gradient. "
+
+
+def paired_tables(r: Results) -> tuple[Table, Table]:
+    """Differences of error and of distance; one family for Holm's adjustment."""
+    rows = family(r)
+    rates: list[tuple[Interval, float]] = [
+        paired_share(r.errors(CHOSEN, own, eps), r.errors(NONE, other, eps))
+        for _, _, own, other, eps in rows
+    ]
+    searches = (("DeepFool", DEEPFOOL), ("Carlini-Wagner", CARLINI))
+    apart = [
+        paired_median(r.distances(CHOSEN, kind), r.distances(NONE, kind)) for _, kind in searches
+    ]
+    adjusted = holm([p for _, p in (*rates, *apart)])
+    count = len(adjusted)
+
+    def word(estimate: float, p: float, good: bool) -> Word:
+        if p >= ALPHA or estimate == 0:
+            return Word("no difference shown")
+        return Word("better", "good") if good else Word("worse", "bad")
+
+    how = (
+        "exact McNemar test and Bonett and Price's interval over the same n examples of one "
+        "training seed"
+        if r.seeds == 1
+        else f"paired t test and interval over {r.seeds} training seeds"
+    )
+    alone_means = (
+        f" A t test over {r.seeds} seeds sees large differences only; the last column says in how "
+        "many of the trainings the images by themselves tell the two networks apart (exact "
+        "McNemar, adjusted over the rows of this table), which is a claim about those networks."
+        if 1 < r.seeds < 10
+        else ""
+    )
+    ranks = (
+        "median over examples of the difference, Wilcoxon's signed ranks"
+        if r.seeds == 1
+        else "difference of medians, paired t over seeds"
+    )
+    return (
+        Table(
+            (
+                *("measured", "knowledge", "n", "no penalty", "penalty"),
+                *(
+                    "difference",
+                    "p",
+                    "p, Holm",
+                    "verdict" if r.seeds == 1 else "verdict over seeds",
+                ),
+                *(("each training alone",) if r.seeds > 1 else ()),
+            ),
+            tuple(
+                (
+                    *(name, knowledge, len(r.of(CHOSEN, own)[0].label)),
+                    Percent(common.share(r.errors(NONE, other, eps)), 1),
+                    Percent(common.share(r.errors(CHOSEN, own, eps)), 1),
+                    Points(difference, 1),
+                    PValue(p),
+                    PValue(adjusted[i]),
+                    word(difference.estimate, adjusted[i], difference.estimate < 0),
+                    *((_alone(r, own, other, eps),) if r.seeds > 1 else ()),
+                )
+                for i, ((name, knowledge, own, other, eps), (difference, p)) in enumerate(
+                    zip(rows, rates)
+                )
+            ),
+            "Error with L1 = L2 = 0.0001 minus error without, in percentage points; negative is "
+            f"better. {how[0].upper()}{how[1:]}; p adjusted over the {count} comparisons of this "
+            "table and the next. Gray-box: examples crafted on the network without a penalty, as "
+            f"in the section on examples made for another network. {_asked(r)}An adaptive attack "
+            "has no row of its own: there is no layer to see through, and that no "
+            f"gradient is hidden is shown below.{alone_means}",
+        ),
+        Table(
+            ("search", "images", "no penalty", "penalty", "difference", "p, Holm", "verdict"),
+            tuple(
+                (
+                    name,
+                    len(r.of(NONE, kind)[0].label),
+                    Fixed(median(r.distances(NONE, kind))),
+                    Fixed(median(r.distances(CHOSEN, kind))),
+                    Fixed(difference),
+                    PValue(adjusted[len(rows) + i]),
+                    word(
+                        difference.estimate,
+                        adjusted[len(rows) + i],
+                        difference.estimate > 0,
+                    ),
+                )
+                for i, ((name, kind), (difference, _)) in enumerate(zip(searches, apart))
+            ),
+            "Median L2 distance to the nearest adversarial example, and the paired difference, "
+            f"penalty minus none: {ranks}. The shorter distance is the truer one.",
+        ),
+    )
