@@ -103,12 +103,17 @@ def pullback(function: Callable[[Any], Any], x: Any) -> tuple[Any, Callable[[Any
     return values, gradient
 
 
-def compiled(function: Callable[..., Any], xla: bool = False) -> Callable[..., Any]:
+def compiled(
+    function: Callable[..., Any], xla: bool = False, any_batch: bool = False
+) -> Callable[..., Any]:
     """Compile a pure function of tensors; each new input shape compiles once more.
 
     Args:
         function: tensors in, tensors out; Python side effects run only while tracing.
         xla: on TensorFlow, compile with XLA instead of a plain graph. JAX always uses XLA.
+        any_batch: whether a plain graph serves leading axes of every length, all other lengths
+            and the structure of the arguments being those of the first call. What is `fused`
+            in it compiles for each length all the same, and so does all that XLA compiles.
     """
     if name() == "jax":
         import jax
@@ -116,7 +121,27 @@ def compiled(function: Callable[..., Any], xla: bool = False) -> Callable[..., A
         return jax.jit(function)
     import tensorflow as tf
 
+    if any_batch and not xla:
+        return _graph_for_any_batch(function)
     return tf.function(function, jit_compile=xla, autograph=False, reduce_retracing=False)
+
+
+def _graph_for_any_batch(function):
+    import tensorflow as tf
+
+    def open_axis(tensor):
+        return tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
+
+    graph = None
+
+    def run(*arguments):
+        nonlocal graph
+        if graph is None:
+            signature = tf.nest.map_structure(open_axis, arguments)
+            graph = tf.function(function, input_signature=signature, autograph=False)
+        return graph(*arguments)
+
+    return run
 
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -118,6 +118,21 @@ def test_compiled_with_weights_sees_changed_weights():
         np.testing.assert_allclose(out, 2 * (x @ kernel + bias), rtol=0, atol=1e-5)
 
 
+def test_one_graph_serves_every_batch():
+    traced = []
+
+    def function(z, state):
+        traced.append(z.shape)
+        return state["w"] * ops.sum(z, axis=1)
+
+    run = backend.compiled(function, any_batch=True)
+    for n in (3, 5, 1):
+        z, w = np.ones((n, 2), np.float32), np.arange(n, dtype=np.float32)
+        found = NUMPY(run(TENSOR(z), {"w": TENSOR(w)}))
+        assert found.tolist() == (2 * w).tolist()
+    assert len(traced) == (3 if backend.name() == "jax" else 1)
+
+
 def test_describe():
     facts = backend.describe()
     assert facts["backend"] == backend.name() == keras.backend.backend()

@@ -112,15 +112,31 @@ def bars(results: Sequence[Result]) -> tuple[str, Table | None]:
             _bar(side),
             Fixed(side.best * side.n / (side.floor or math.nan) if limit else result.ratio(side)),
             None if limit else _fixed(_most(result, side)),
-            Word("weaker", "bad") if word.text == "weaker" else None,
+            _why(result, side, word),
         ))  # fmt: skip
     table = Table(
         ("row", "way", "bar", "measured", "the bare passes alone", "why"),
         tuple(lines),
         "The bars that are not reached. Weaker: fast enough or not, the native attack succeeds "
-        "less often or goes farther than this way.",
+        "less often or goes farther than this way. Beyond the passes: the share of the native "
+        "attack's time in which its network does not run.",
     )
     return said, table
+
+
+def _why(result: Result, side: Side, word: Word) -> Cell:
+    """What keeps the native attack from a bar, as far as the numbers tell."""
+    if word.text == "weaker":
+        return Word("weaker", "bad")
+    native, limit, most = result.sides[0], _limit(side), _most(result, side)
+    judged = side if limit is not None else native
+    if judged.floor is None or (most is None and limit is None):
+        return None
+    allowed = 1 - 1 / limit if limit is not None else 1 - (side.bar or 0) / (most or math.nan)
+    if allowed < 0:
+        return f"the passes alone take {1 - allowed:.2f} times what the bar allows"
+    beyond = max(1 - judged.floor / (judged.best * judged.n), 0.0)
+    return f"{beyond:.0%} of the time is beyond the passes, {allowed:.0%} may be"
 
 
 def _most(result: Result, side: Side) -> float | None:

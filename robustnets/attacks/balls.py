@@ -64,14 +64,31 @@ def sparse(gradient: Any, kept: Any) -> Any:
 
     Source: Croce & Hein 2021, arXiv:2103.01208, sec. 3.
     """
-    size = ops.reshape(ops.abs(gradient), (gradient.shape[0], -1))
+    size = _flat(ops.abs(gradient))
     place = ops.clip(ops.cast(kept, "int32"), 1, size.shape[1]) - 1
     falling = ops.flip(ops.sort(size, axis=1), axis=1)
-    least = ops.take_along_axis(falling, place[:, None], axis=1)[:, 0]
+    return even(gradient, ops.take_along_axis(falling, place[:, None], axis=1)[:, 0])
+
+
+def nth_largest(gradient: Any, n: int) -> Any:
+    """The n-th largest absolute value of each row of (N, ...), for n up to their number; (N,)."""
+    return ops.top_k(_flat(ops.abs(gradient)), n)[0][:, -1]
+
+
+def even(gradient: Any, least: Any) -> Any:
+    """Equal steps, of l1 length 1 together, in entries of at least this size (N,); see `sparse`."""
     small = ops.abs(gradient) < per_example(least, gradient)
     step = ops.where(small, 0.0, signs(gradient))
     count = ops.sum(ops.abs(step), axis=_axes(step), keepdims=True)
     return step / ops.where(count == 0, 1.0, count)
+
+
+def inward(gradient: Any, at: Any, low: float, high: float) -> Any:
+    """A gradient (N, ...) without the values at the edge of the box that it would push out."""
+    out = ops.logical_or(
+        ops.logical_and(at >= high, gradient > 0), ops.logical_and(at <= low, gradient < 0)
+    )
+    return ops.where(out, 0.0, gradient)
 
 
 def peak_to_one(gradient: Any) -> Any:
@@ -106,7 +123,7 @@ def project(delta: Any, norm: str, eps: Any) -> Any:
         ValueError: if norm is none of the three.
 
     Source: Madry et al. 2018, arXiv:1706.06083, sec. 2.1; Duchi et al. 2008, "Efficient
-    projections onto the l1-ball for learning in high dimensions", fig. 1 (l1).
+    projections onto the l1-ball for learning in high dimensions" (l1).
 
     Example:
         >>> delta = np.array([[3, 4], [0.3, 0.4]], np.float32)
@@ -133,14 +150,26 @@ def project(delta: Any, norm: str, eps: Any) -> Any:
 
 
 def _threshold(size: Any, eps: Any) -> Any:
-    """How much to take off every size (N, ...) so that those above it sum to eps (N,)."""
-    flat = ops.reshape(size, (size.shape[0], -1))
-    falling = ops.flip(ops.sort(flat, axis=1), axis=1)
-    excess = ops.cumsum(falling, axis=1) - ops.reshape(eps, (-1, 1))
-    count = ops.arange(1, flat.shape[1] + 1, dtype="float32")
-    kept = ops.sum(ops.cast(falling * count > excess, "int32"), axis=1, keepdims=True)
-    last = ops.maximum(kept, 1) - 1
-    return ops.take_along_axis(excess / count, last, axis=1)[:, 0]
+    """How much to take off every size (N, ...) so that those above it sum to eps (N,).
+
+    Newton's method from below on a piecewise linear function, which ends at its zero: once the
+    same sizes stay above, the next threshold is the same (Michelot 1986). 0 where they sum to less.
+    """
+    size, eps = _flat(size), ops.reshape(eps, (-1, 1))
+
+    def better(threshold):
+        above = size > threshold
+        count = ops.sum(ops.cast(above, "float32"), axis=1, keepdims=True)
+        rest = ops.sum(ops.where(above, size, 0.0), axis=1, keepdims=True) - eps
+        return ops.maximum(threshold, rest / ops.maximum(count, 1.0))
+
+    zero = ops.zeros_like(size[:, :1])
+    _, threshold = ops.while_loop(
+        lambda last, now: ops.any(now > last),
+        lambda last, now: (now, better(now)),
+        (zero, better(zero)),
+    )
+    return threshold[:, 0]
 
 
 def uniform(seeds: Any, shape: tuple[int, ...], norm: str, step: Any = 0) -> Any:
@@ -284,6 +313,10 @@ def _clip(value: Any, low: Any, high: Any) -> Any:
 
 def _length(value: Any) -> Any:
     return ops.sqrt(ops.sum(ops.square(value), axis=_axes(value), keepdims=True))
+
+
+def _flat(value: Any) -> Any:
+    return ops.reshape(value, (-1, math.prod(value.shape[1:])))
 
 
 def _axes(value: Any) -> tuple[int, ...]:

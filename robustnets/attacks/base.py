@@ -177,7 +177,7 @@ def shrink(threat: ThreatModel, x: Any, moved: Any, eps: Any) -> Any:
     """
     delta = balls.project(moved - x, threat.norm, eps)
     # what is inside stays bit for bit, as x + (moved - x) would not
-    inside = ops.all(ops.reshape(delta == moved - x, (delta.shape[0], -1)), axis=1)
+    inside = ops.all(delta == moved - x, axis=tuple(range(1, len(x.shape))))
     return ops.where(per_row(inside, x), moved, balls.move(x, delta, threat.low, threat.high))
 
 

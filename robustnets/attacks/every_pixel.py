@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import queries
 from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
 from robustnets.core.threat import ThreatModel
@@ -136,7 +137,7 @@ class EveryPixel:
         counts = ops.minimum(total - state["tried"], self.block)
         counts = ops.minimum(counts, queries.left(state, self.budget))
         counts = ops.where(going, counts, 0)
-        points = self._points(at, ops.minimum(numbers, total - 1))
+        points = backend.fused(self._points)(at, ops.minimum(numbers, total - 1))
         z, new = queries.ask(logits, state, points, counts)
         value = queries.fitness(z, y, self.targeted, self.loss)
         asked = ops.arange(self.block)[None] < counts[:, None]

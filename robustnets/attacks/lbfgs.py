@@ -12,6 +12,7 @@ asked can be the result, not only the ends of the minimisations. Each example ha
 its own search along its path and its own end: a step is one evaluation for each.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -136,12 +137,12 @@ class LBFGS:
         return {"x": nearest_success(state)} | passes
 
     def _to_unit(self, x):
-        flat = ops.reshape(x, (x.shape[0], -1))
+        flat = ops.reshape(x, (-1, math.prod(x.shape[1:])))
         return (flat - self.threat.low) / (self.threat.high - self.threat.low)
 
     def _from_unit(self, flat, like):
         low, high = self.threat.low, self.threat.high
-        image = ops.reshape(low + (high - low) * flat, like.shape)
+        image = ops.reshape(low + (high - low) * flat, (-1, *like.shape[1:]))
         return balls.move(image, ops.zeros_like(image), low, high)
 
     def _evaluate(self, logits, state, flat):
@@ -159,9 +160,15 @@ class LBFGS:
         return backend.value_and_grad(objective, aux=True)(flat)
 
     def _step(self, logits, state):
-        fresh, at = state["fresh"], state["at"]
-        ahead = ops.clip(at + state["length"][:, None] * state["way"], 0.0, 1.0)
+        way = state["length"][:, None] * state["way"]
+        ahead = ops.clip(state["at"] + way, 0.0, 1.0)
         (value, (image, far, hit)), slope = self._evaluate(logits, state, ahead)
+        # some hundred operations on every value, which as a graph cost as much as small passes do
+        return backend.fused(self._judge)(state, ahead, image, far, hit, value, slope)
+
+    def _judge(self, state, ahead, image, far, hit, value, slope):
+        """The state after an evaluation at `ahead`, which gave the other arguments."""
+        fresh, at = state["fresh"], state["at"]
         new = see(state, image, far, hit, value, slope)
 
         # is it low enough, or is a shorter step needed?

@@ -145,11 +145,11 @@ class Noise:
 
 def _first(order, count):
     """bool (N, ...): the entries of `order` among the `count` (N,) smallest of their row."""
-    flat = ops.reshape(order, (order.shape[0], -1))
+    flat = ops.reshape(order, (-1, math.prod(order.shape[1:])))
     size = flat.shape[1]
     wanted = ops.cast(ops.minimum(ops.floor(count), float(size)), "int32")
     bound = ops.take_along_axis(ops.sort(flat, axis=1), ops.maximum(wanted, 1)[:, None] - 1, axis=1)
     # equal draws at the bound are left out, rather than one value too many changed
     ranks = ops.sum(ops.cast(flat <= bound, "int32"), axis=1, keepdims=True)
     below = ops.where(ranks > wanted[:, None], flat < bound, flat <= bound)
-    return ops.reshape(ops.logical_and(below, wanted[:, None] > 0), order.shape)
+    return ops.reshape(ops.logical_and(below, wanted[:, None] > 0), (-1, *order.shape[1:]))

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import draws, queries
 from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
 from robustnets.core.threat import ThreatModel
@@ -129,7 +130,9 @@ class OnePixel:
 
     def _points(self, state, members):
         """The images of some members, float32 (N, P, H, W, C)."""
-        x = state["x"]
+        return backend.fused(self._painted)(state["x"], state["eps"], members)
+
+    def _painted(self, x, eps, members):
         height, width, channels = x.shape[1:]
         low, high = self.threat.low, self.threat.high
         flat = ops.reshape(x, (-1, 1, height * width, channels))
@@ -139,7 +142,7 @@ class OnePixel:
             colour = low + members[:, :, j, 2:] * (high - low)
             colour = ops.where(colour > high, high, colour)
             chosen = ops.arange(height * width) == (row * width + column)[:, :, None]
-            chosen = ops.logical_and(chosen, (state["eps"] >= j + 1)[:, None, None])
+            chosen = ops.logical_and(chosen, (eps >= j + 1)[:, None, None])
             flat = ops.where(chosen[..., None], colour[:, :, None], flat)
         return ops.reshape(flat, (-1, members.shape[1], height, width, channels))
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls, losses
 from robustnets.attacks.base import State, ascend, carry_out, check, check_count, check_step, loop
 from robustnets.core.threat import ThreatModel
@@ -179,9 +180,18 @@ class PGD:
         length = 2.5 * eps / self.steps if self.step is None else self.step * ops.ones_like(eps)
         if norm != "l1":
             return value, hit, ascend(self.threat, x, at, gradient, length, eps)
-        direction = _sparse(gradient, at, low, high)
-        stepped = balls.move(at, balls.per_example(length, at) * direction, low, high)
-        return value, hit, balls.move(x, balls.project(stepped - x, norm, eps), low, high)
+
+        free = backend.fused(lambda g, at: balls.inward(g, at, low, high))(gradient, at)
+        # not fused: XLA sorts all to find the largest
+        least = balls.nth_largest(free, max(1, round(SPARSITY * math.prod(at.shape[1:]))))
+
+        @backend.fused
+        def step(x, at, free, least, length, eps):
+            ahead = balls.per_example(length, at) * balls.even(free, least)
+            stepped = balls.move(at, ahead, low, high)
+            return balls.move(x, balls.project(stepped - x, norm, eps), low, high)
+
+        return value, hit, step(x, at, free, least, length, eps)
 
     def _anywhere(self, state):
         """Uniform draws from the balls, clipped to the box."""
@@ -189,13 +199,3 @@ class PGD:
         shape, step = tuple(x.shape[1:]), state["restart"]
         delta = balls.uniform(state["seeds"], shape, threat.norm, step)
         return balls.move(x, balls.per_example(state["eps"], x) * delta, threat.low, threat.high)
-
-
-def _sparse(gradient, at, low, high):
-    """A step of l1 length 1, shared alike by the largest entries that the box lets move."""
-    stuck = ops.logical_or(
-        ops.logical_and(at <= low, gradient < 0), ops.logical_and(at >= high, gradient > 0)
-    )
-    count = max(1, round(SPARSITY * math.prod(at.shape[1:])))
-    kept = ops.full_like(ops.reshape(at, (at.shape[0], -1))[:, 0], float(count))
-    return balls.sparse(ops.where(stuck, 0.0, gradient), kept)

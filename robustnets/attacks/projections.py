@@ -3,6 +3,7 @@
 Both come down to one question, `level`. NaN goes in and comes out.
 """
 
+import math
 from typing import Any
 
 from keras import ops
@@ -129,4 +130,4 @@ def _lower(value, bound):
 
 
 def _flat(value: Any) -> Any:
-    return ops.reshape(value, (value.shape[0], -1))
+    return ops.reshape(value, (-1, math.prod(value.shape[1:])))

@@ -111,7 +111,7 @@ def ask_members(
         found = ops.where(ops.logical_and(asked, ops.isfinite(found)), found, -float("inf"))
         return first + width, ops.slice_update(values, (0, first), found), s
 
-    values = ops.zeros((counts.shape[0], many), "float32") - float("inf")
+    values = ops.zeros_like(ops.repeat(counts[:, None], many, axis=1), "float32") - float("inf")
     zero = ops.convert_to_tensor(0, "int32")
     _, values, state = ops.while_loop(
         lambda first, values, s: ops.any(first < counts), ask_block, (zero, values, state)

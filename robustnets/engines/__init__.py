@@ -183,7 +183,8 @@ def _run(
             outcome = carry_out(spec, number)
         moved = outcome.x
         if attack.minimal:
-            moved = _cut(spec, x, moved, size, moved if number + 1 == len(specs) else None)
+            out = moved if number + 1 == len(specs) else np.empty_like(x)
+            moved = _cut(spec, classifier, x, moved, size, out)
         success = _succeeds(attack, classifier, moved, y, size)
         now = time.perf_counter()
         results.append(
@@ -269,14 +270,17 @@ def _succeeds(attack, classifier, x, y, batch_size) -> np.ndarray:
     return hit & np.isfinite(logits).all(axis=1)
 
 
-def _cut(attack, x, moved, batch_size, out) -> np.ndarray:
-    """Minimal perturbations cut down to the radius of the attack, written to `out` if given."""
-    out = np.empty_like(x) if out is None else out
+def _cut(attack, classifier, x, moved, batch_size, out) -> np.ndarray:
+    """Minimal perturbations cut down to the radius of the attack, written to `out`."""
+    threat = replace(attack.threat, eps=0.0)
+    cut = classifier.compiled(
+        ("shrink", threat), lambda *columns: shrink(threat, *columns), any_batch=True
+    )
     for start in range(0, len(x), batch_size):
         block = slice(start, start + batch_size)
         eps = np.full(len(x[block]), attack.threat.eps, np.float32)
-        cut = shrink(attack.threat, *map(ops.convert_to_tensor, (x[block], moved[block], eps)))
-        out[block] = ops.convert_to_numpy(cut)
+        found = cut(*map(ops.convert_to_tensor, (x[block], moved[block], eps)))
+        out[block] = ops.convert_to_numpy(found)
     return out
 
 

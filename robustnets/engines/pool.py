@@ -17,18 +17,19 @@ from robustnets.engines.memory import at_once
 from robustnets.models.classifier import has_convolutions
 
 SMALLEST = 8  # points asked about at once; smaller batches cost about as much
-TRACE = 5e9  # multiply-adds that take as long as tracing a graph for one more batch size
-XLA = 10  # how many times as long its compilation takes
+TRACE = 1e9  # multiply-adds that take as long as what a graph compiles for one more batch size
+XLA = 50  # how many times as long compiling all of it takes
 
 
 class Pool:
     """Runs a looped attack over all examples of a job.
 
-    Compiled once per batch size: `start`, `advance` with `done`, and `result`. An attack
-    whose examples all take equally long fills the batch in one piece. Otherwise a quarter of
-    the batch at a time is refilled. At the tail, with nobody waiting, the batch is halved
-    (or quartered, and so on) once the rows that it carried for nothing have cost as much as
-    one more compilation does: at worst that is twice the least possible waste.
+    `start`, `advance` with `done`, and `result` are compiled once per batch size; plain graphs
+    of attacks whose examples can finish early once for all. An attack whose examples all take
+    equally long fills the batch in one piece. Otherwise a quarter of the batch at a time is
+    refilled. At the tail, with nobody waiting, the batch shrinks to what is left (see `_size`)
+    once the rows that it carried for nothing have cost as much as the compilation for one more
+    size does: at worst that is twice the least possible waste.
 
     Args:
         spec: the attack, without its radius.
@@ -44,6 +45,7 @@ class Pool:
         self.columns = (job.x, job.y.astype(np.int32), job.seeds, eps)
         early = spec.early or limit is not None
         self.block = math.ceil(job.batch_size / 4) if early else job.batch_size
+        self.elastic = early and not xla  # one graph for batches of every size
         self.state: State = {}
         self.ids = np.empty(0, np.int64)  # of the example in each row, -1 for padding
         self.live = np.empty(0, bool)  # rows whose example is not done
@@ -64,11 +66,17 @@ class Pool:
             state = spec.advance(logits, state, chunk)
             return state, spec.done(state), spec.result(state)["forward"]
 
-        self.start = classifier.compiled(
-            ("start", spec), lambda x, y, seeds, eps: spec.start(logits, x, y, seeds, eps), xla
-        )
-        self.advance = classifier.compiled(("advance", spec, chunk), advance, xla)
-        self.result = classifier.compiled(("result", spec), spec.result)
+        def start(x, y, seeds, eps):
+            return spec.start(logits, x, y, seeds, eps)
+
+        def choose(state, rows):
+            return {name: ops.take(column, rows, axis=0) for name, column in state.items()}
+
+        elastic = self.elastic
+        self.start = classifier.compiled(("start", spec), start, xla, elastic)
+        self.advance = classifier.compiled(("advance", spec, chunk), advance, xla, elastic)
+        self.result = classifier.compiled(("result", spec), spec.result, False, elastic)
+        self.choose = classifier.compiled(("choose", spec), choose, False, True)
         # forward and backward passes of one row through the model
         self.cost = 3.0 * multiply_adds(classifier.model) * chunk * at_once(spec)
 
@@ -119,8 +127,15 @@ class Pool:
         return spare > 0 and self.wasted >= self.trace
 
     def _size(self, rows: int) -> int:
-        """The smallest size that holds so many rows: the batch size halved some times."""
+        """The smallest batch that holds so many rows, up to the full one.
+
+        Where every size compiles anew, the full batch halved some times; else four sizes
+        between a power of two and the next.
+        """
         size = self.job.batch_size
+        if self.elastic:
+            step = 2 ** max(rows.bit_length() - 3, 0)
+            return min(math.ceil(rows / step) * step, size)
         while size > self.least and math.ceil(size / 2) >= rows:
             size = math.ceil(size / 2)
         return size
@@ -140,7 +155,9 @@ class Pool:
 
     def _repack(self) -> None:
         """Keep the live rows, let waiting examples in, and fit the batch to them."""
-        states, ids, live = [self.state], [self.ids], [self.live]
+        kept = np.flatnonzero(self.live)
+        states, ids = ([self.state], [self.ids]) if len(kept) else ([], [])
+        live = [self.live] if len(kept) else []
         begun = False
         while self._room():
             state, numbers = self._begin()
@@ -153,27 +170,33 @@ class Pool:
         if len(rows) == 0:
             self.ids = self.ids[:0]
             return
-        size = self.job.batch_size if begun else self._size(len(rows))
+        full = begun and not self.elastic
+        size = self.job.batch_size if full else self._size(len(rows))
         self.wasted = 0.0
-        if begun and len(states) == 2 and not len(self.ids) and len(ids[1]) == size:
-            self.state, self.ids = states[1], ids[1]
+        if begun and len(states) == 1 and len(ids[0]) == size:
+            self.state, self.ids = states[0], ids[0]
             return
-        states = [state for state in states if state]
         order = np.concatenate([rows, np.repeat(rows[:1], size - len(rows))]).astype(np.int32)
-        self.state = {
-            name: ops.take(ops.concatenate([state[name] for state in states]), order, axis=0)
-            for name in states[0]
-        }
+        both = states[0]
+        if len(states) > 1:
+            both = {name: ops.concatenate([state[name] for state in states]) for name in both}
+        self.state = self.choose(both, ops.convert_to_tensor(order))
         self.ids = np.where(np.arange(size) < len(rows), np.concatenate(ids)[order], -1)
         self.live = self.ids >= 0
 
     def _begin(self) -> tuple[State, np.ndarray]:
-        """Start the next block, padded with its last example; (state, ids)."""
-        numbers = self.job.rows[self.waiting : self.waiting + self.block]
+        """Start the next block, padded with its last example; (state, ids).
+
+        An empty batch, where its size does not matter, is filled in one piece.
+        """
+        whole = self.elastic and not self.live.any()
+        count = self.job.batch_size if whole else self.block
+        numbers = self.job.rows[self.waiting : self.waiting + count]
         self.waiting += len(numbers)
-        padded = np.concatenate([numbers, np.repeat(numbers[-1:], self.block - len(numbers))])
+        count = self._size(len(numbers)) if whole else count
+        padded = np.concatenate([numbers, np.repeat(numbers[-1:], count - len(numbers))])
         state = self.start(*(ops.convert_to_tensor(column[padded]) for column in self.columns))
-        return state, np.where(np.arange(self.block) < len(numbers), padded, -1)
+        return state, np.where(np.arange(count) < len(numbers), padded, -1)
 
 
 def multiply_adds(model: keras.Model) -> float:

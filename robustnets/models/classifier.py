@@ -72,16 +72,21 @@ class Classifier:
         """Tensor (N, H, W, C) -> tensor (N, K), rows sum to 1."""
         return keras.ops.softmax(self.logits(x), axis=-1)
 
-    def compiled(self, key: Any, function: Callable, xla: bool = False) -> Callable:
+    def compiled(
+        self, key: Any, function: Callable, xla: bool = False, any_batch: bool = False
+    ) -> Callable:
         """Compile a function of this model once and keep it under a hashable key.
+
+        Arguments as for `backend.compiled`.
 
         On TensorFlow it becomes a plain graph unless told otherwise: for a single pass XLA
         is no faster on dense layers, slower on convolutions, and takes several times longer
         to compile.
         """
-        if (key, xla) not in self._compiled:
-            self._compiled[key, xla] = backend.compiled(function, xla)
-        return self._compiled[key, xla]
+        kept = (key, xla, any_batch)
+        if kept not in self._compiled:
+            self._compiled[kept] = backend.compiled(function, xla, any_batch)
+        return self._compiled[kept]
 
     def predict(self, x: np.ndarray, batch_size: int = 1000) -> np.ndarray:
         """Logits of all examples.

@@ -173,6 +173,8 @@ def test_sparse_steps():
     found = ops.convert_to_numpy(balls.sparse(ops.convert_to_tensor(g), np.array([2.9, 1, 0.2])))
     half, quarter = [[0.5, -0.5], [0, 0]], [[0.25, 0.25], [-0.25, 0.25]]
     np.testing.assert_array_equal(found, [half, quarter, np.zeros((2, 2))])
+    same = balls.even(ops.convert_to_tensor(g), balls.nth_largest(ops.convert_to_tensor(g), 2))
+    np.testing.assert_array_equal(ops.convert_to_numpy(same), found)
 
 
 def test_l1_steps_get_sparser_and_shorter_by_the_rule():

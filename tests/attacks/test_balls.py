@@ -50,6 +50,21 @@ def test_project_inside_on_and_outside_with_a_radius_per_example(norm):
     np.testing.assert_allclose(ops.convert_to_numpy(twice), values, atol=1e-6)
 
 
+def test_project_l1_against_the_sorted_sums():
+    """Duchi et al. 2008, figure 1, in float64; also sizes that are equal, and zero radii."""
+    delta = np.concatenate([G, np.ones_like(G[:1]), 0 * G[:1], 1e-20 * G[:1]])
+    eps = np.float32([0.0, 0.1, 1, 10, 1e3, 5, 2, 3, 1, 1e-20])
+    found = ops.convert_to_numpy(balls.project(ops.convert_to_tensor(delta), "l1", eps))
+    for row, radius, got in zip(delta.astype(float), eps.astype(float), found):
+        size = np.sort(np.abs(row).ravel())[::-1]
+        over = (size.cumsum() - radius) / np.arange(1, size.size + 1)
+        taken = over[np.flatnonzero(size > over)[-1]] if (size > over).any() else size[0]
+        want = np.sign(row) * np.maximum(np.abs(row) - max(taken, 0), 0)
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-6 * max(1, size[0]))
+    np.testing.assert_array_equal(found[[4, 8]], delta[[4, 8]])  # inside already
+    assert np.isnan(ops.convert_to_numpy(balls.project(np.nan * G, "l1", eps[:7]))).all()
+
+
 def test_project_l2_keeps_the_direction_of_tiny_and_zero_rows():
     delta = np.stack([np.zeros_like(G[0]), G[1] * 1e-25]).astype(np.float32)
     eps = np.array([0, 1e-26], np.float32)

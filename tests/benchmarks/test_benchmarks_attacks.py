@@ -117,6 +117,9 @@ def test_the_bars_that_are_not_reached_are_listed():
     assert "1 of 2 are reached" in said
     assert rows[0][:2] == ["pgd-fc", "native"]
     assert rows[0][3] == pytest.approx(2)
+    assert rows[0][-1] == "50% of the time is beyond the passes, 13% may be"
+    far = result({"floor": 0.9, "all_steps": True}, {"bar": 25.0})
+    assert cells([far])[1][0][-1] == "the passes alone take 1.25 times what the bar allows"
     weak = replace(found, sides=(replace(found.sides[0], success=0.1), found.sides[1]))
     assert cells([weak])[1][0][-1] == "weaker"
     assert page.bars([result()])[1] is None
@@ -159,7 +162,7 @@ def test_the_most_passes_are_those_of_who_stays_to_the_end(attack, small_classif
 
 
 def test_the_whole_suite_has_its_tables(monkeypatch, tmp_path):
-    monkeypatch.setitem(auto_attack.CASES, "autoattack-m", ("AutoAttack on FC", "d", 0.2))
+    monkeypatch.setitem(auto_attack.CASES, "autoattack-m", ("AutoAttack on FC", "d", 0.2, 9, 9))
     monkeypatch.setattr(native, "uses_xla", lambda attack, classifier: False)
     found = auto_attack.measure("autoattack-m", TINY, tmp_path)
     assert auto_attack.Whole.load(found.save(tmp_path)) == found

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 from tiny_models import convolving
@@ -120,6 +121,48 @@ def test_a_defense_by_name(files, monkeypatch):
 def test_what_is_wrong_is_named(files, arguments, message):
     done = evaluate(files, *arguments)
     assert done.exit_code == 2
+    assert message in said(done)
+
+
+def two_inputs():
+    images, other = keras.Input((8, 6, 1)), keras.Input((8, 6, 1))
+    flat = keras.layers.Flatten()(keras.layers.Add()([images, other]))
+    return keras.Model([images, other], keras.layers.Dense(10)(flat))
+
+
+def with_code():
+    images = keras.Input((8, 6, 1))
+    flat = keras.layers.Lambda(lambda x: 2 * x)(keras.layers.Flatten()(images))
+    return keras.Model(images, keras.layers.Dense(10)(flat))
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "message"),
+    [
+        (two_inputs, None, "a classifier has one input and one output"),
+        (with_code, None, "holds Lambda and __lambda__, which would run code from the file"),
+        ("half", None, "is damaged or no Keras model"),
+        (None, lambda x, y: (np.repeat(x, 3, axis=3), y), "images 8 x 6 x 3, but the model take"),
+        (None, lambda x, y: (x, y % 3), "labels 0..2 only, in 40 examples, but the model has 10"),
+        (None, lambda x, y: (x * np.nan, y), "x holds NaN or infinite values"),
+        (None, lambda x, y: (255 * x, y), "divide it by 255, or store it as uint8"),
+        (None, lambda x, y: (x[:0], y[:0]), "x is empty"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(files, tmp_path, model, change, message):
+    x, y = (np.load(files / "examples.npz")[key] for key in "xy")
+    x, y = (x, y) if change is None else change(x, y)
+    np.savez(tmp_path / "bad.npz", x=x, y=y)
+    path = tmp_path / "bad.keras"
+    whole = (files / "model.keras").read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if model == "half" else whole)
+    if callable(model):
+        model().save(path)
+    done = evaluate(files, "--data", str(tmp_path / "bad.npz"), model=path)
+    assert done.exit_code == 2, done.output
+    assert isinstance(done.exception, SystemExit)
+    assert "Traceback" not in done.output
+    assert done.output.count("error: ") == 1
     assert message in said(done)
 
 

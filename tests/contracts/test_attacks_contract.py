@@ -33,6 +33,7 @@ from robustnets.attacks import (
     balls,
 )
 from robustnets.core.threat import ThreatModel
+from robustnets.models import Classifier
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 1, (7, 5, 4, 3)).astype(np.float32)
@@ -154,8 +155,10 @@ def compiled(spec, classifier):
             shapes.append(tuple(x.shape))
             return spec.perturb(classifier.logits, x, y, seeds, eps)
 
+        # as the native engine compiles graphs of attacks whose examples leave the batch
+        any_batch = isinstance(classifier, Classifier)
         # the classifier is kept, so that no other gets its id
-        COMPILED[key] = backend.compiled(perturb), shapes, classifier
+        COMPILED[key] = backend.compiled(perturb, any_batch=any_batch), shapes, classifier
     return COMPILED[key][:2]
 
 
@@ -286,7 +289,7 @@ def test_compiles_once_for_every_radius(attack, norm, targeted, small_classifier
     for eps in (0.0, RADIUS[norm]):
         attacked(attack(ThreatModel(norm, eps)), small_classifier, eps=eps)
     _, shapes = compiled(attack(ThreatModel(norm, 0.0)), small_classifier)
-    assert shapes.count(X.shape) == 1
+    assert shapes.count(X.shape if backend.name() == "jax" else (None, *X.shape[1:])) == 1
 
 
 @pytest.mark.skipif(backend.name() == "jax", reason="JAX compiles loops in eager mode too")

@@ -11,6 +11,7 @@ from robustnets.attacks import BIM, FGSM, PGD, Noise, balls
 from robustnets.attacks.base import carry_out, check, loop
 from robustnets.core.threat import ThreatModel
 from robustnets.engines import pool, run
+from robustnets.models import Classifier
 
 LINF = ThreatModel("linf", 0.15)
 EARLY = BIM(LINF, step=0.01, steps=20, stop_at_boundary=True)
@@ -59,8 +60,8 @@ def held_out(digits):
 
 
 @pytest.mark.parametrize("size", [1, 3, 16, 40, 500])
-@pytest.mark.parametrize("trace", [0.0, 1e99])
-def test_every_example_gets_its_own_work_whatever_the_batch(size, trace, monkeypatch):
+@pytest.mark.parametrize(("trace", "graph"), [(0.0, False), (1e99, False), (0.0, True)])
+def test_every_example_gets_its_own_work_whatever_the_batch(size, trace, graph, monkeypatch):
     """With and without smaller batches at the tail, rows find their way home."""
     from tiny_models import dense_classifier
 
@@ -69,9 +70,11 @@ def test_every_example_gets_its_own_work_whatever_the_batch(size, trace, monkeyp
     x = rng.uniform(0, 0.5, (40, 5, 4, 3)).astype(np.float32)
     y = rng.integers(0, 23, 40)
     seen = []
+    classifier = dense_classifier(23)
+    classifier.graph_only = graph
     out = run(
         Countdown(ThreatModel("linf", 1.0)),
-        dense_classifier(23),
+        classifier,
         x,
         y,
         batch_size=size,
@@ -86,17 +89,22 @@ def test_every_example_gets_its_own_work_whatever_the_batch(size, trace, monkeyp
     assert seen[-1] == (40, 40)
 
 
+@pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("attack", [EARLY, Noise(LINF, draws=9)])
-def test_compaction_does_not_change_results(attack, trained_classifier, held_out, monkeypatch):
-    whole = run(attack, trained_classifier, *held_out, batch_size=500)
+def test_compaction_does_not_change_results(
+    attack, graph, trained_classifier, held_out, monkeypatch
+):
+    classifier = Classifier(trained_classifier.model)
+    classifier.graph_only = graph
+    whole = run(attack, classifier, *held_out, batch_size=500)
     assert len(set(whole.forward)) > 2, "some must finish early for this to say anything"
     monkeypatch.setattr(pool, "TRACE", 0.0)
     for size in (5, 32):
-        part = run(attack, trained_classifier, *held_out, batch_size=size)
+        part = run(attack, classifier, *held_out, batch_size=size)
         np.testing.assert_allclose(part.x, whole.x, rtol=0, atol=1e-6)
         assert part.forward.tolist() == whole.forward.tolist()
         assert part.success.tolist() == whole.success.tolist()
-    again = run(attack, trained_classifier, *held_out, batch_size=32)
+    again = run(attack, classifier, *held_out, batch_size=32)
     assert again.x.tobytes() == part.x.tobytes()
 
 
