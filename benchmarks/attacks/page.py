@@ -28,8 +28,8 @@ of the calls after the first, which compiles; where a peer takes long, it is cal
 - **floor**: the attack's passes alone, forward and backward, compiled, at the same batch, on data
   that are on the device already. An attack that runs all its steps may take {FLOOR_BAR} times
   as long, where a step is one forward and one backward pass; for the others, which ask or
-  differentiate more or less often, the passes they counted are taken. The floor leaves out three
-  looks at each example, which `native` takes before, at its last point and at the end.
+  differentiate more or less often, the passes they counted are taken. The first kind of floor
+  leaves out the looks that `native` takes at each example before, at its last point and at the end.
 - Beside a bar that is not reached stands the ratio that the bare passes alone would give: where
   it is below the bar, no implementation of this attack could reach it on that machine.
 - DeepFool on the CNNs takes the paper's full steps as the peers do; on FC these lead farther than
