@@ -28,7 +28,8 @@ of the calls after the first, which compiles; where a peer takes long, it is cal
 - **floor**: the attack's passes alone, forward and backward, compiled, at the same batch, on data
   that are on the device already. An attack that runs all its steps may take {FLOOR_BAR} times
   as long, where a step is one forward and one backward pass; for the others, which ask or
-  differentiate more or less often, the passes they counted are taken.
+  differentiate more or less often, the passes they counted are taken. The floor leaves out three
+  looks at each example, which `native` takes before, at its last point and at the end.
 - Beside a bar that is not reached stands the ratio that the bare passes alone would give: where
   it is below the bar, no implementation of this attack could reach it on that machine.
 - DeepFool on the CNNs takes the paper's full steps as the peers do; on FC these lead farther than
@@ -119,7 +120,8 @@ def bars(results: Sequence[Result]) -> tuple[str, Table | None]:
         tuple(lines),
         "The bars that are not reached. Weaker: fast enough or not, the native attack succeeds "
         "less often or goes farther than this way. Beyond the passes: the share of the native "
-        "attack's time in which its network does not run.",
+        "attack's time that its counted passes do not take, but other arithmetic, examples that "
+        "are done and have not left yet, and the engine.",
     )
     return said, table
 
