@@ -84,7 +84,7 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
         made = _given(group[0]) if name == IMAGENET else cnns.setup(group[0].cell)
         trained.append(
             f"- {made}; it classifies "
-            f"{common.percent_text(clean(group))} of the first {len(group[0].label)} test images."
+            f"{common.percent_text(clean(group))} of the first {len(group[0].label):,} test images."
         )
     said = "; ".join(f"of {title(name)} {_counts(r, name)}" for name in r.names)
     seeds = len(r.bare(r.names[0], "FGSM"))
@@ -116,7 +116,7 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
 
 LEFT_OUT = (
     "An ImageNet ResNet-50, on whose one picture the report's table 3 rests, is **left out** of "
-    f"this run, because no weights were named for it. To have it: {HOW_WEIGHTS}, and run the "
+    f"this run, because its weights were not at hand. To have it: {HOW_WEIGHTS}, and run the "
     "chapter again, which computes what is missing alone. Its pictures are then taken from the "
     "data folder: `imagenet.npz` with x and y, or a folder `imagenet` with one folder per class "
     "named by its WordNet number, or else the validation images of Tiny ImageNet enlarged to "

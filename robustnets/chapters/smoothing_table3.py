@@ -17,6 +17,7 @@ from robustnets.chapters.smoothing_results import (
     accuracy,
     clean,
     confidence,
+    paired,
     said,
     size,
     title,
@@ -152,17 +153,30 @@ OUTSIDE = {"constant": "0", "reflect": "mirrored"}
 
 
 def _borders(r: Results, name: str) -> str:
-    def share(smoothing) -> float:
-        return 100 * clean(r.of(name, "targeted", smoothing, "gray-box")).estimate
+    def group(smoothing):
+        return r.of(name, "targeted", smoothing, "gray-box")
 
-    window = SWAPPED[-1]
-    dark, mirrored = share(("mean", window)), share(("mean", window, "reflect"))
-    even = ", ".join(f"{share(('mean', w)):.1f} % with {w}" for w in sorted((*EVEN, *SWAPPED)))
+    def share(smoothing) -> str:
+        return f"{100 * clean(group(smoothing)).estimate:.1f} %"
+
+    said = []
+    for window in SWAPPED:
+        pair = paired(
+            *(
+                [x.correct for x in group(s)]
+                for s in (("mean", window, "reflect"), ("mean", window))
+            )
+        )
+        sure = "" if pair.p < 0.05 else ", which chance explains"
+        said.append(
+            f"a mean of {window} leaves {share(('mean', window))} of the originals right where it "
+            f"takes 0 there, as listing 3 does, and {share(('mean', window, 'reflect'))} where it "
+            f"mirrors the image ({common.points_text(pair.difference, 1)} points, paired{sure})"
+        )
+    sizes = ", ".join(f"{share(('mean', w))} with {w}" for w in sorted((*EVEN, *SWAPPED)))
     return (
-        f"What lies outside the image matters for large windows: a mean of {window} leaves "
-        f"{dark:.1f} % of the originals right where it takes 0 there, as listing 3 does, and "
-        f"{mirrored:.1f} % where it mirrors the image. By the size of "
-        f"its window the mean, taking 0, leaves {even} right."
+        f"What lies outside the image: {'; '.join(said)}. By the size of its window the mean, "
+        f"taking 0, leaves {sizes} right."
     )
 
 
