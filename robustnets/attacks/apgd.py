@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets import backend
-from robustnets.attacks import balls, draws, losses, projections
+from robustnets.attacks import balls, draws, losses, projections, sparse_steps
 from robustnets.attacks.base import State, carry_out, check, check_count, check_step, loop
-from robustnets.attacks.schedules import plan, stalls
+from robustnets.attacks.schedules import look_up, plan, stalls
 from robustnets.core.threat import ThreatModel
 
 MOMENTUM = 0.75  # alpha: share of the new step in the next move
@@ -185,8 +185,7 @@ class APGD:
             "run": state["run"] + ops.cast(last, "int32"),
         }
         if self.restarts > 1 or self.targets is not None:
-            moved = new["at"]
-            rows = balls.per_example(last, moved)
+            rows, moved = balls.per_example(last, new["at"]), new["at"]
             new["at"] = ops.cond(
                 ops.any(ops.logical_and(last, going)),
                 lambda: ops.where(rows, self._anywhere(new), moved),
@@ -200,7 +199,7 @@ class APGD:
     def _keep_worst(self, state, going, value, hit, plan):
         """The state with the worst iterate of all restarts brought up to date."""
         at = state["at"]
-        counts = ops.logical_and(going, _look_up(plan.radii, state) == 1)
+        counts = ops.logical_and(going, look_up(plan.radii, state) == 1)
         worse = ops.where(hit == state["hit"], value > state["value"], hit)
         worse = ops.logical_and(counts, worse)
         broken = ops.logical_and(going, ops.logical_not(ops.isfinite(value)))
@@ -218,8 +217,8 @@ class APGD:
             The state, with the iterate put back to the best point where they stalled, and the
             gradient there.
         """
-        x, fresh = state["x"], _look_up(plan.begins, state)
-        window = _look_up(plan.windows, state)
+        x, fresh = state["x"], look_up(plan.begins, state)
+        window = look_up(plan.windows, state)
         higher = ops.logical_or(fresh, value > state["height"])
         row = balls.per_example(higher, x)
         top = ops.where(row, state["at"], state["top"])
@@ -262,14 +261,14 @@ class APGD:
         """The next iterate: a step from this one, or the best one in the next smaller ball."""
         x, at, norm = state["x"], state["at"], self.threat.norm
         low, high = self.threat.low, self.threat.high
-        radius = state["eps"] * _look_up(plan.radii, state)
+        radius = state["eps"] * look_up(plan.radii, state)
         if norm == "l1":
             length = balls.per_example(state["rate"] * radius, x)
-            ahead = at + length * balls.sparse(gradient, state["kept"]) - x
+            ahead = at + length * sparse_steps.sparse(gradient, state["kept"]) - x
             if self.large_radii:
-                shrinks = balls.per_example(_look_up(plan.begins, state, 1), x)
+                shrinks = balls.per_example(look_up(plan.begins, state, 1), x)
                 ahead = ops.where(shrinks, state["top"] - x, ahead)
-                radius = state["eps"] * _look_up(plan.radii, state, 1)
+                radius = state["eps"] * look_up(plan.radii, state, 1)
             return balls.move(x, projections.l1_ball_in_box(x, ahead, radius, low, high), low, high)
 
         def inside(point):
@@ -278,7 +277,7 @@ class APGD:
 
         length = 2.0 * balls.per_example(state["rate"] * radius, x)
         stepped = inside(at + length * balls.steepest(gradient, norm))
-        share = balls.per_example(ops.where(_look_up(plan.begins, state), 1.0, MOMENTUM), x)
+        share = balls.per_example(ops.where(look_up(plan.begins, state), 1.0, MOMENTUM), x)
         return inside(at + share * (stepped - at) + (1.0 - share) * (at - state["previous"]))
 
     def _anywhere(self, state):
@@ -299,9 +298,3 @@ class APGD:
 def _count(value):
     """float32 (N,): entries of each row that are not zero."""
     return ops.sum(ops.cast(value != 0, "float32"), axis=tuple(range(1, len(value.shape))))
-
-
-def _look_up(column, state, ahead=0):
-    """The entry (N,) of a plan's column for each example, or that of its next look."""
-    place = ops.minimum(state["taken"] + ahead, len(column) - 1)
-    return ops.take(ops.convert_to_tensor(column), place, axis=0)

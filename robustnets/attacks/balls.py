@@ -52,37 +52,6 @@ def signs(gradient: Any) -> Any:
     return ops.where(gradient > 0, ops.ones_like(gradient), negative)
 
 
-def sparse(gradient: Any, kept: Any) -> Any:
-    """Equal steps in the largest entries of a gradient, of l1 length 1 together.
-
-    Args:
-        gradient: float32 (N, ...).
-        kept: float32 (N,), how many entries, rounded down; at least 1, and ties.
-
-    Returns:
-        float32 (N, ...). A zero gradient gives zeros.
-
-    Source: Croce & Hein 2021, arXiv:2103.01208, sec. 3.
-    """
-    size = _flat(ops.abs(gradient))
-    place = ops.clip(ops.cast(kept, "int32"), 1, size.shape[1]) - 1
-    falling = ops.flip(ops.sort(size, axis=1), axis=1)
-    return even(gradient, ops.take_along_axis(falling, place[:, None], axis=1)[:, 0])
-
-
-def nth_largest(gradient: Any, n: int) -> Any:
-    """The n-th largest absolute value of each row of (N, ...), for n up to their number; (N,)."""
-    return ops.top_k(_flat(ops.abs(gradient)), n)[0][:, -1]
-
-
-def even(gradient: Any, least: Any) -> Any:
-    """Equal steps, of l1 length 1 together, in entries of at least this size (N,); see `sparse`."""
-    small = ops.abs(gradient) < per_example(least, gradient)
-    step = ops.where(small, 0.0, signs(gradient))
-    count = ops.sum(ops.abs(step), axis=_axes(step), keepdims=True)
-    return step / ops.where(count == 0, 1.0, count)
-
-
 def inward(gradient: Any, at: Any, low: float, high: float) -> Any:
     """A gradient (N, ...) without the values at the edge of the box that it would push out."""
     out = ops.logical_or(
@@ -155,7 +124,7 @@ def _threshold(size: Any, eps: Any) -> Any:
     Newton's method from below on a piecewise linear function, which ends at its zero: once the
     same sizes stay above, the next threshold is the same (Michelot 1986). 0 where they sum to less.
     """
-    size, eps = _flat(size), ops.reshape(eps, (-1, 1))
+    size, eps = lay_flat(size), ops.reshape(eps, (-1, 1))
 
     def better(threshold):
         above = size > threshold
@@ -315,7 +284,8 @@ def _length(value: Any) -> Any:
     return ops.sqrt(ops.sum(ops.square(value), axis=_axes(value), keepdims=True))
 
 
-def _flat(value: Any) -> Any:
+def lay_flat(value: Any) -> Any:
+    """Reshape (N, ...) to (N, D)."""
     return ops.reshape(value, (-1, math.prod(value.shape[1:])))
 
 

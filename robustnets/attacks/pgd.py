@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets import backend
-from robustnets.attacks import balls, losses
+from robustnets.attacks import balls, losses, sparse_steps
 from robustnets.attacks.base import State, ascend, carry_out, check, check_count, check_step, loop
 from robustnets.core.threat import ThreatModel
 
@@ -183,11 +183,11 @@ class PGD:
 
         free = backend.fused(lambda g, at: balls.inward(g, at, low, high))(gradient, at)
         # not fused: XLA sorts all to find the largest
-        least = balls.nth_largest(free, max(1, round(SPARSITY * math.prod(at.shape[1:]))))
+        least = sparse_steps.nth_largest(free, max(1, round(SPARSITY * math.prod(at.shape[1:]))))
 
         @backend.fused
         def step(x, at, free, least, length, eps):
-            ahead = balls.per_example(length, at) * balls.even(free, least)
+            ahead = balls.per_example(length, at) * sparse_steps.even(free, least)
             stepped = balls.move(at, ahead, low, high)
             return balls.move(x, balls.project(stepped - x, norm, eps), low, high)
 

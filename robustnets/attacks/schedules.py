@@ -81,3 +81,9 @@ def stalls(risen: Any, window: Any, higher: Any, slowed: Any) -> Any:
     """
     few = ops.cast(risen, "float32") < RISING * ops.cast(window, "float32")
     return ops.logical_or(few, ops.logical_not(ops.logical_or(higher, slowed)))
+
+
+def look_up(column: Any, state: dict[str, Any], ahead: int = 0) -> Any:
+    """The entry (N,) of a plan's column for each example, or that of its next look."""
+    place = ops.minimum(state["taken"] + ahead, len(column) - 1)
+    return ops.take(ops.convert_to_tensor(column), place, axis=0)

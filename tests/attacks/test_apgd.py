@@ -9,7 +9,7 @@ from asked import carry, check_rows_alone, images, linear
 from keras import ops
 
 from robustnets import backend, engines
-from robustnets.attacks import APGD, PGD, balls, losses
+from robustnets.attacks import APGD, PGD, balls, losses, sparse_steps
 from robustnets.attacks.schedules import checkpoints, plan, stalls
 from robustnets.core.threat import ThreatModel
 from robustnets.engines import peers
@@ -170,10 +170,11 @@ def test_reaches_the_optimum_of_a_linear_model(norm, targeted):
 
 def test_sparse_steps():
     g = np.array([[[3, -4], [0.5, 0]], [[1, 1], [-1, 1]], [[0, 0], [0, 0]]], np.float32)
-    found = ops.convert_to_numpy(balls.sparse(ops.convert_to_tensor(g), np.array([2.9, 1, 0.2])))
+    gradient = ops.convert_to_tensor(g)
+    found = ops.convert_to_numpy(sparse_steps.sparse(gradient, np.array([2.9, 1, 0.2])))
     half, quarter = [[0.5, -0.5], [0, 0]], [[0.25, 0.25], [-0.25, 0.25]]
     np.testing.assert_array_equal(found, [half, quarter, np.zeros((2, 2))])
-    same = balls.even(ops.convert_to_tensor(g), balls.nth_largest(ops.convert_to_tensor(g), 2))
+    same = sparse_steps.even(gradient, sparse_steps.nth_largest(gradient, 2))
     np.testing.assert_array_equal(ops.convert_to_numpy(same), found)
 
 

@@ -44,7 +44,7 @@ RADIUS = {"linf": 0.1, "l2": 0.3, "l1": 0.9, "l0": 7}  # norm: a radius that sui
 ROUNDING = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 0}  # l1 adds up one error for each value
 # between batches and graphs; one value of an l1 step may gather the rounding of all
 ALIKE = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 1e-6}
-HELPERS = {"projections", "schedules", "starts"}
+HELPERS = {"projections", "schedules", "sparse_steps", "starts"}
 NOT_ATTACKS = {"__init__", "auto_attack", "balls", "base", "draws", "losses", "queries", *HELPERS}
 
 # what makes each attack quick, and further settings that must obey the contract too
