@@ -130,12 +130,9 @@ def keep(frozen: Any, old: State, new: State) -> State:
 
     What most steps end with. Where it costs too much, a step of zero does the same.
     """
-    return {name: ops.where(per_row(frozen, old[name]), old[name], new[name]) for name in old}
-
-
-def per_row(value: Any, like: Any) -> Any:
-    """Reshape (N,) so that it broadcasts over every other axis of `like` (N, ...)."""
-    return balls.per_example(value, like)
+    return {
+        name: ops.where(balls.per_example(frozen, old[name]), old[name], new[name]) for name in old
+    }
 
 
 def ascend(threat: ThreatModel, x: Any, at: Any, gradient: Any, length: Any, eps: Any) -> Any:
@@ -155,7 +152,9 @@ def ascend(threat: ThreatModel, x: Any, at: Any, gradient: Any, length: Any, eps
     norm, low, high = threat.norm, threat.low, threat.high
 
     def step(x, at, gradient, length, eps):
-        stepped = balls.move(at, per_row(length, at) * balls.steepest(gradient, norm), low, high)
+        stepped = balls.move(
+            at, balls.per_example(length, at) * balls.steepest(gradient, norm), low, high
+        )
         return balls.move(x, balls.project(stepped - x, norm, eps), low, high)
 
     # some twenty operations on every value, which as a graph cost a fifth of a convolution's pass
@@ -178,7 +177,9 @@ def shrink(threat: ThreatModel, x: Any, moved: Any, eps: Any) -> Any:
     delta = balls.project(moved - x, threat.norm, eps)
     # what is inside stays bit for bit, as x + (moved - x) would not
     inside = ops.all(delta == moved - x, axis=tuple(range(1, len(x.shape))))
-    return ops.where(per_row(inside, x), moved, balls.move(x, delta, threat.low, threat.high))
+    return ops.where(
+        balls.per_example(inside, x), moved, balls.move(x, delta, threat.low, threat.high)
+    )
 
 
 def check(attack: Attack) -> None:

@@ -23,7 +23,6 @@ from robustnets.attacks.base import (
     check_step,
     keep,
     loop,
-    per_row,
 )
 from robustnets.attacks.deepfool import axes
 from robustnets.core.threat import ThreatModel
@@ -164,8 +163,8 @@ class CarliniWagner:
         mean = DECAY[0] * state["mean"] + (1 - DECAY[0]) * gradient
         square = DECAY[1] * state["square"] + (1 - DECAY[1]) * ops.square(gradient)
         # Adam's corrections, as one factor for each example instead of a division for each value
-        first = per_row(self.rate / (1.0 - DECAY[0] ** exponent), x)
-        second = per_row(1.0 / (1.0 - DECAY[1] ** exponent), x)
+        first = balls.per_example(self.rate / (1.0 - DECAY[0] ** exponent), x)
+        second = balls.per_example(1.0 / (1.0 - DECAY[1] ** exponent), x)
         move = first * mean / (ops.sqrt(second * square) + 1e-8)
         ends = count >= self.steps
         every = max(self.steps // 10, 1)
@@ -173,7 +172,7 @@ class CarliniWagner:
         if self.abort_early:
             idle = ops.logical_and(looks, value > 0.9999 * state["last"])
             ends = ops.logical_or(ends, idle)
-        again = per_row(ends, x)
+        again = balls.per_example(ends, x)
         new |= {
             "space": ops.where(again, state["origin"], state["space"] - move),
             "mean": ops.where(again, 0.0, mean),
@@ -231,7 +230,7 @@ def see(state: State, at: Any, far: Any, hit: Any, value: Any, gradient: Any) ->
     hit = ops.logical_and(hit, finite)
     nearer = ops.logical_and(hit, far < state["distance"])
     return state | {
-        "best": ops.where(per_row(nearer, at), at, state["best"]),
+        "best": ops.where(balls.per_example(nearer, at), at, state["best"]),
         "distance": ops.where(nearer, far, state["distance"]),
         "won": ops.logical_or(state["won"], hit),
         "broken": ops.logical_or(state["broken"], ops.logical_not(finite)),
@@ -265,4 +264,4 @@ def next_round(state: State, ends: Any, won: Any, even: bool = False) -> State:
 
 def nearest_success(state: State) -> Any:
     """The best so far, x where there is none, NaN where numbers broke; float32 (N, ...)."""
-    return ops.where(per_row(state["broken"], state["best"]), float("nan"), state["best"])
+    return ops.where(balls.per_example(state["broken"], state["best"]), float("nan"), state["best"])

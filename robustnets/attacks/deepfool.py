@@ -21,7 +21,7 @@ from keras import ops
 
 from robustnets import backend
 from robustnets.attacks import balls, losses
-from robustnets.attacks.base import State, carry_out, check, check_step, loop, per_row
+from robustnets.attacks.base import State, carry_out, check, check_step, loop
 from robustnets.core.threat import ThreatModel
 
 NUDGE = 1e-6  # of the box, added to each step: a boundary itself is not across
@@ -102,9 +102,9 @@ class DeepFool:
         threat = self.threat
         look = to_boundary(logits, state, threat, self.steps)
         left = self.damping ** ops.cast(look.state["looks"], "float32")
-        total = state["total"] + per_row(1.0 - left, look.step) * look.step
+        total = state["total"] + balls.per_example(1.0 - left, look.step) * look.step
         ahead = balls.move(state["x"], (1.0 + self.overshoot) * total, threat.low, threat.high)
-        moves = per_row(look.moves, total)
+        moves = balls.per_example(look.moves, total)
         # what the box cut off does not count, or it would have to be undone first
         inside = balls.move(state["x"], total, threat.low, threat.high) - state["x"]
         return look.state | {
@@ -173,9 +173,9 @@ def is_done(state: State, steps: int) -> Any:
 
 def outcome(state: State) -> State:
     """The iterates that are across, else x; NaN where numbers were not finite."""
-    x = ops.where(per_row(state["hit"], state["x"]), state["at"], state["x"])
+    x = ops.where(balls.per_example(state["hit"], state["x"]), state["at"], state["x"])
     return {
-        "x": ops.where(per_row(state["broken"], x), float("nan"), x),
+        "x": ops.where(balls.per_example(state["broken"], x), float("nan"), x),
         "forward": state["forward"],
         "backward": state["backward"],
     }
@@ -208,9 +208,9 @@ def to_boundary(logits: Any, state: State, threat: ThreatModel, steps: int) -> L
         distance = ops.abs(gap) / dual(slope, threat.norm)
         # 0/0 is NaN and compares as false
         nearer = distance < nearest
-        ahead = per_row(distance + NUDGE * (threat.high - threat.low), at)
+        ahead = balls.per_example(distance + NUDGE * (threat.high - threat.low), at)
         ahead = ahead * balls.steepest(slope, threat.norm)
-        step = ops.where(per_row(nearer, at), ahead, step)
+        step = ops.where(balls.per_example(nearer, at), ahead, step)
         return ops.where(nearer, distance, nearest), step, whole
 
     def consider(j, nearest, step, whole):

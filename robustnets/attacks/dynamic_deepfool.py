@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets.attacks import balls, deepfool
-from robustnets.attacks.base import State, carry_out, check, check_step, loop, per_row
+from robustnets.attacks.base import State, carry_out, check, check_step, loop
 from robustnets.core.threat import ThreatModel
 
 
@@ -107,6 +107,11 @@ class DynamicDeepFool:
         number = ops.minimum(state["looks"], self.steps - 1)
         rate = ops.take(ops.convert_to_tensor(rates, "float32"), number)
         ahead = balls.move(
-            state["at"], per_row(1.0 + rate, look.step) * look.step, threat.low, threat.high
+            state["at"],
+            balls.per_example(1.0 + rate, look.step) * look.step,
+            threat.low,
+            threat.high,
         )
-        return look.state | {"at": ops.where(per_row(look.moves, ahead), ahead, state["at"])}
+        return look.state | {
+            "at": ops.where(balls.per_example(look.moves, ahead), ahead, state["at"])
+        }

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets import backend
-from robustnets.attacks import queries
-from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
+from robustnets.attacks import balls, queries
+from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop
 from robustnets.core.threat import ThreatModel
 
 
@@ -109,7 +109,9 @@ class EveryPixel:
     def result(self, state: State) -> State:
         """The success, or the best candidate."""
         return {
-            "x": ops.where(per_row(state["broken"], state["x"]), float("nan"), state["best"]),
+            "x": ops.where(
+                balls.per_example(state["broken"], state["x"]), float("nan"), state["best"]
+            ),
             "forward": state["forward"],
             "backward": state["backward"],
         }
@@ -146,7 +148,7 @@ class EveryPixel:
         point = ops.take_along_axis(points, first, axis=1)[:, 0]
         value = ops.max(value, axis=1)
         better = value > state["value"]
-        best = ops.where(per_row(better, at), point, state["best"])
+        best = ops.where(balls.per_example(better, at), point, state["best"])
         value = ops.where(better, value, state["value"])
         over = state["tried"] + counts >= total
         return keep(
@@ -157,7 +159,7 @@ class EveryPixel:
                 "best": best,
                 "value": value,
                 "hit": value >= queries.HIT,
-                "at": ops.where(per_row(over, at), best, at),
+                "at": ops.where(balls.per_example(over, at), best, at),
                 "value_at": ops.where(over, value, state["value_at"]),
                 # a round without gain would be repeated for ever
                 "stuck": ops.logical_and(over, value <= state["value_at"]),

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets.attacks import balls, draws, queries
-from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
+from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop
 from robustnets.core.threat import ThreatModel
 
 FIRST, PARENTS, CROSSOVER, MUTATION, REDRAWN = range(5)  # streams of random numbers
@@ -119,7 +119,9 @@ class Evolutionary:
     def result(self, state: State) -> State:
         """The success, or the fittest member."""
         return {
-            "x": ops.where(per_row(state["broken"], state["x"]), float("nan"), state["best"]),
+            "x": ops.where(
+                balls.per_example(state["broken"], state["x"]), float("nan"), state["best"]
+            ),
             "forward": state["forward"],
             "backward": state["backward"],
         }
@@ -128,7 +130,7 @@ class Evolutionary:
         """The images of some members, float32 (N, P, ...)."""
         x = state["x"][:, None]
         delta = ops.reshape(members, (-1, members.shape[1], *x.shape[2:]))
-        delta = balls.project(delta * per_row(state["eps"], delta), "linf", state["eps"])
+        delta = balls.project(delta * balls.per_example(state["eps"], delta), "linf", state["eps"])
         return balls.move(x + ops.zeros_like(delta), delta, self.threat.low, self.threat.high)
 
     def _ask(self, logits, state, members, counts):
@@ -156,7 +158,7 @@ class Evolutionary:
             **state,
             "members": members,
             "fitness": fittest,
-            "best": ops.where(per_row(known, best), best, state["best"]),
+            "best": ops.where(balls.per_example(known, best), best, state["best"]),
             "hit": hit,
         }
 

@@ -16,7 +16,7 @@ from keras import ops
 
 from robustnets import backend
 from robustnets.attacks import balls, losses, projections
-from robustnets.attacks.base import State, carry_out, check, check_count, check_step, loop, per_row
+from robustnets.attacks.base import State, carry_out, check, check_count, check_step, loop
 from robustnets.attacks.deepfool import dual
 from robustnets.core.threat import ThreatModel
 
@@ -118,7 +118,7 @@ class FAB:
 
     def result(self, state: State) -> State:
         """The nearest success so far, else x; NaN where numbers were not finite."""
-        broken = per_row(state["broken"], state["x"])
+        broken = balls.per_example(state["broken"], state["x"])
         return {
             "x": ops.where(broken, math.nan, state["best"]),
             "forward": state["forward"],
@@ -141,8 +141,8 @@ class FAB:
         # rows that are done go on, which nobody sees
         new = {
             **state,
-            "at": ops.where(per_row(hit, x), drawn, moved),
-            "best": ops.where(per_row(nearer, x), moved, state["best"]),
+            "at": ops.where(balls.per_example(hit, x), drawn, moved),
+            "best": ops.where(balls.per_example(nearer, x), moved, state["best"]),
             "distance": ops.where(nearer, distance, state["distance"]),
             "broken": ops.logical_or(
                 state["broken"], ops.logical_and(going, ops.logical_not(sound))
@@ -153,7 +153,7 @@ class FAB:
             "backward": state["backward"] + passes * asked,
         }
         if self.restarts > 1 or self.targets is not None:
-            rows, at = per_row(last, x), new["at"]
+            rows, at = balls.per_example(last, x), new["at"]
             new["at"] = ops.cond(
                 ops.any(ops.logical_and(last, going)),
                 lambda: ops.where(rows, self._anywhere(new), at),
@@ -192,7 +192,7 @@ class FAB:
             nearer = away < nearest  # 0/0 is NaN and compares as false
             return (
                 j + 1,
-                ops.where(per_row(nearer, at), slope, w),
+                ops.where(balls.per_example(nearer, at), slope, w),
                 ops.where(nearer, other, gap),
                 ops.where(nearer, away, nearest),
                 ops.logical_and(sound, is_sound(slope)),
@@ -230,6 +230,6 @@ class FAB:
         low, high = self.threat.low, self.threat.high
         reach = ops.minimum(state["distance"], REACH[norm] * (high - low))
         delta = balls.sphere(state["seeds"], tuple(x.shape[1:]), norm, run)
-        first = per_row(run % self.restarts == 0, x)
-        delta = ops.where(first, 0.0, per_row(0.5 * reach, x) * delta)
+        first = balls.per_example(run % self.restarts == 0, x)
+        delta = ops.where(first, 0.0, balls.per_example(0.5 * reach, x) * delta)
         return balls.move(x, delta, low, high)

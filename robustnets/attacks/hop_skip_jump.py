@@ -21,7 +21,7 @@ from keras import ops
 
 from robustnets import backend
 from robustnets.attacks import balls, draws, queries
-from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
+from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop
 from robustnets.attacks.starts import Starts, check_starts, search
 from robustnets.core.threat import ThreatModel
 
@@ -139,7 +139,7 @@ class HopSkipJump:
 
     def result(self, state: State) -> State:
         """The nearest success seen, or x where there was none."""
-        broken = per_row(state["broken"], state["x"])
+        broken = balls.per_example(state["broken"], state["x"])
         return {
             "x": ops.where(broken, float("nan"), state["best"]),
             "forward": state["forward"],
@@ -173,13 +173,13 @@ class HopSkipJump:
         carry = (ops.convert_to_tensor(0, "int32"), zero, zero + 1.0, state)
         _, _, high, state = ops.while_loop(going, step, carry)
         # bit for bit the nearest point that was a success
-        at = ops.where(per_row(high < 1, x), between(x, far, high), far)
+        at = ops.where(balls.per_example(high < 1, x), between(x, far, high), far)
         return {**state, "at": at}
 
     def _between(self, x, far, fraction, norm):
         """The point at this fraction of the way: on the line, or `far` cut to a smaller cube."""
         if norm == "l2":
-            ahead = per_row(fraction, x) * (far - x)
+            ahead = balls.per_example(fraction, x) * (far - x)
         else:
             away = _length(far - x, "linf")
             ahead = balls.project(far - x, "linf", fraction * away)
@@ -192,7 +192,7 @@ class HopSkipJump:
         nearer = ops.logical_and(state["found"], now < state["distance"])
         return {
             **state,
-            "best": ops.where(per_row(nearer, x), at, state["best"]),
+            "best": ops.where(balls.per_example(nearer, x), at, state["best"]),
             "distance": ops.where(nearer, now, state["distance"]),
         }
 
@@ -207,12 +207,14 @@ class HopSkipJump:
 
         @backend.fused
         def ahead(at, direction, size):
-            return balls.move(at, per_row(size, at) * direction, self.threat.low, self.threat.high)
+            return balls.move(
+                at, balls.per_example(size, at) * direction, self.threat.low, self.threat.high
+            )
 
         def attempt(i, size, open, s):
             point = ahead(at, direction, size)
             hit, s = queries.ask_one(self, logits, s, point, open)
-            s["at"] = ops.where(per_row(hit, x), point, s["at"])
+            s["at"] = ops.where(balls.per_example(hit, x), point, s["at"])
             open = ops.logical_and(open, ops.logical_not(ops.logical_or(hit, s["broken"])))
             open = ops.logical_and(open, queries.left(s, self.budget) > 0)
             return i + 1, size / 2, open, s
@@ -245,9 +247,11 @@ class HopSkipJump:
             """The points to ask about, and their directions as far as the box lets them go."""
             axes = tuple(range(2, len(u.shape)))
             u = u / ops.sqrt(ops.sum(ops.square(u), axis=axes, keepdims=True))
-            u = u * per_row(radius, u)
+            u = u * balls.per_example(radius, u)
             points = balls.move(at[:, None] + ops.zeros_like(u), u, low, high)
-            return points, (points - at[:, None]) / per_row(ops.where(radius > 0, radius, 1.0), u)
+            return points, (points - at[:, None]) / balls.per_example(
+                ops.where(radius > 0, radius, 1.0), u
+            )
 
         def ask_block(i, sums, s):
             taken = ops.clip(many - i * block, 0, block)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets.attacks import balls, draws, queries
-from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
+from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop
 from robustnets.attacks.nes import check_sampling, estimate
 from robustnets.attacks.starts import Starts, check_starts, search
 from robustnets.core.threat import ThreatModel
@@ -121,7 +121,7 @@ class LabelOnlyNES:
             point = self._within(s, s["at"], middle)
             asking = ops.logical_and(found, queries.left(s, self.budget) > 0)
             hit, s = queries.ask_one(self, logits, s, point, asking)
-            s["at"] = ops.where(per_row(hit, x), point, s["at"])
+            s["at"] = ops.where(balls.per_example(hit, x), point, s["at"])
             low = ops.where(ops.logical_and(asking, ops.logical_not(hit)), middle, low)
             return i + 1, low, {**s, "radius": ops.where(hit, middle, s["radius"])}
 
@@ -148,11 +148,11 @@ class LabelOnlyNES:
 
     def result(self, state: State) -> State:
         """The success where the cube is the ball, else its cut to the ball."""
-        x, at, broken = state["x"], state["at"], per_row(state["broken"], state["x"])
+        x, at, broken = state["x"], state["at"], balls.per_example(state["broken"], state["x"])
         inside = ops.logical_and(state["radius"] <= state["eps"], state["found"])
         cut = self._within(state, at, state["eps"])
         return {
-            "x": ops.where(broken, float("nan"), ops.where(per_row(inside, x), at, cut)),
+            "x": ops.where(broken, float("nan"), ops.where(balls.per_example(inside, x), at, cut)),
             "forward": state["forward"],
             "backward": state["backward"],
         }
@@ -167,7 +167,7 @@ class LabelOnlyNES:
         pairs = (queries.left(state, self.budget) - 2) // (2 * self.copies)
         pairs = ops.where(going, ops.minimum(pairs, self.samples // 2), 0)
         gradient, new = estimate(self, self._score(logits), state, at, pairs)
-        stride = per_row(state["stride"] * radius, x)
+        stride = balls.per_example(state["stride"] * radius, x)
         ahead = at + stride * balls.steepest(gradient, "linf")
         smaller = ops.maximum(radius * (1 - state["shrinkage"]), state["eps"])
         inner, outer = self._within(new, ahead, smaller), self._within(new, ahead, radius)
@@ -178,14 +178,14 @@ class LabelOnlyNES:
             lambda: queries.ask_one(self, logits, new, outer, second),
             lambda: (second, new),
         )
-        stays = ops.where(per_row(moved, x), outer, at)
+        stays = ops.where(balls.per_example(moved, x), outer, at)
         either = ops.logical_or(shrunk, moved)
         return keep(
             ops.logical_not(going),
             state,
             {
                 **new,
-                "at": ops.where(per_row(shrunk, x), inner, stays),
+                "at": ops.where(balls.per_example(shrunk, x), inner, stays),
                 "radius": ops.where(shrunk, smaller, radius),
                 "shrinkage": _adapt(state["shrinkage"], shrunk, MOST),
                 "stride": _adapt(state["stride"], either, FIRST_STEP),

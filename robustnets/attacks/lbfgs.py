@@ -28,7 +28,6 @@ from robustnets.attacks.base import (
     check_step,
     keep,
     loop,
-    per_row,
 )
 from robustnets.attacks.carlini_wagner import (
     begin_search,
@@ -244,7 +243,7 @@ def _dot(a, b):
 def _push(rows, newest, where):
     """Drop the oldest of rows (N, m, ...) for newest (N, ...), where bool (N,)."""
     pushed = ops.concatenate([rows[:, 1:], newest[:, None]], axis=1)
-    return ops.where(per_row(where, rows), pushed, rows)
+    return ops.where(balls.per_example(where, rows), pushed, rows)
 
 
 def _recursion(slope, moves, bends, curvature, scale):

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets.attacks import balls, draws, queries
-from robustnets.attacks.base import Logits, State, carry_out, check, check_step, loop, per_row
+from robustnets.attacks.base import Logits, State, carry_out, check, check_step, loop
 from robustnets.core.threat import ThreatModel
 
 DIRECTIONS = 0  # stream of random numbers
@@ -114,7 +114,9 @@ class NES:
     def result(self, state: State) -> State:
         """The success, or the iterate of the highest value."""
         return {
-            "x": ops.where(per_row(state["broken"], state["x"]), float("nan"), state["best"]),
+            "x": ops.where(
+                balls.per_example(state["broken"], state["x"]), float("nan"), state["best"]
+            ),
             "forward": state["forward"],
             "backward": state["backward"],
         }
@@ -128,7 +130,7 @@ class NES:
         better = ops.logical_or(hit, ops.logical_and(looking, value > state["value"]))
         return {
             **state,
-            "best": ops.where(per_row(better, x), at, state["best"]),
+            "best": ops.where(balls.per_example(better, x), at, state["best"]),
             "value": ops.where(better, value, state["value"]),
             "hit": ops.logical_or(state["hit"], hit),
         }
@@ -148,11 +150,11 @@ class NES:
         mixed = self.momentum * state["direction"]
         mixed = mixed + (1 - self.momentum) * balls.steepest(gradient, "l2")
         length = state["eps"] / 5 if self.step is None else self.step
-        length = per_row(length * ops.ones_like(state["eps"]), x)
+        length = balls.per_example(length * ops.ones_like(state["eps"]), x)
         ahead = balls.project(at - x + length * balls.steepest(mixed, norm), norm, state["eps"])
         moved = balls.move(x, ahead, self.threat.low, self.threat.high)
-        new["at"] = ops.where(per_row(going, x), moved, at)
-        new["direction"] = ops.where(per_row(going, x), mixed, state["direction"])
+        new["at"] = ops.where(balls.per_example(going, x), moved, at)
+        new["direction"] = ops.where(balls.per_example(going, x), mixed, state["direction"])
         new["step"] = state["step"] + ops.cast(going, "int32")
         return self._look(logits, new, going)
 
@@ -201,7 +203,7 @@ def estimate(
         (ops.convert_to_tensor(0, "int32"), total, state),
     )
     count = ops.cast(ops.maximum(pairs, 1), "float32")
-    return ops.reshape(total, (-1, *shape)) / per_row(2 * sigma * count, at), state
+    return ops.reshape(total, (-1, *shape)) / balls.per_example(2 * sigma * count, at), state
 
 
 def check_sampling(attack: Any) -> None:

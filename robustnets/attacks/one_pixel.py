@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 from keras import ops
 
 from robustnets import backend
-from robustnets.attacks import draws, queries
-from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop, per_row
+from robustnets.attacks import balls, draws, queries
+from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop
 from robustnets.core.threat import ThreatModel
 
 PLACES, COLOURS, PARENTS, REDRAWN = range(4)  # streams of random numbers
@@ -123,7 +123,9 @@ class OnePixel:
     def result(self, state: State) -> State:
         """The success, or the fittest member."""
         return {
-            "x": ops.where(per_row(state["broken"], state["x"]), float("nan"), state["best"]),
+            "x": ops.where(
+                balls.per_example(state["broken"], state["x"]), float("nan"), state["best"]
+            ),
             "forward": state["forward"],
             "backward": state["backward"],
         }
@@ -169,7 +171,7 @@ class OnePixel:
         point = self._points(state, member)[:, 0]
         return {
             **state,
-            "best": ops.where(per_row(better, point), point, state["best"]),
+            "best": ops.where(balls.per_example(better, point), point, state["best"]),
             "value": ops.where(better, value, state["value"]),
             "hit": ops.logical_or(state["hit"], value >= queries.HIT),
         }

@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from robustnets.attacks import balls, draws, queries
-from robustnets.attacks.base import Logits, State, carry_out, check, loop, per_row
+from robustnets.attacks.base import Logits, State, carry_out, check, loop
 from robustnets.core.threat import ThreatModel
 
 HALVED = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # after so many of 10000 squares
@@ -95,7 +95,7 @@ class Square:
             way = draws.signs(seeds, (1, *shape[1:]), START_SIGNS) * ops.ones_like(x)
         else:
             way = balls.steepest(_tiles(seeds, shape), "l2")
-        return self._look(logits, state, self._within(state, per_row(eps, x) * way))
+        return self._look(logits, state, self._within(state, balls.per_example(eps, x) * way))
 
     def advance(self, logits: Logits, state: State, steps: int) -> State:
         """`steps` queries for those that are not done."""
@@ -110,7 +110,7 @@ class Square:
     def result(self, state: State) -> State:
         """The success, or the point of the highest value."""
         return {
-            "x": ops.where(per_row(state["broken"], state["x"]), math.nan, state["best"]),
+            "x": ops.where(balls.per_example(state["broken"], state["x"]), math.nan, state["best"]),
             "forward": state["forward"],
             "backward": state["backward"],
         }
@@ -124,7 +124,7 @@ class Square:
         better = ops.logical_or(hit, ops.logical_and(going, value > state["value"]))
         return {
             **state,
-            "best": ops.where(per_row(better, points), points, state["best"]),
+            "best": ops.where(balls.per_example(better, points), points, state["best"]),
             "value": ops.where(better, value, state["value"]),
             "hit": ops.logical_or(state["hit"], hit),
         }
@@ -140,7 +140,7 @@ class Square:
         window, *_ = self._window(state, CORNERS, least=1)
         way = draws.signs(state["seeds"], (1, 1, x.shape[-1]), SIGNS, number)
         # best points are corners of the ball, so that 2 eps more or less ends at another corner
-        moved = self._within(state, per_row(eps, x) * way * ops.ones_like(x))
+        moved = self._within(state, balls.per_example(eps, x) * way * ops.ones_like(x))
         return ops.where(window, moved, state["best"])
 
     def _reshaped(self, state):
@@ -151,18 +151,18 @@ class Square:
         window, row, column, stage = self._window(state, CORNERS, least=3)
         cleared, *_ = self._window(state, CLEARED, least=3)
         sides = self._sides(x.shape, least=3)
-        turned = per_row(draws.signs(seeds, (1,), TURNS, number)[:, 0] > 0, x)
+        turned = balls.per_example(draws.signs(seeds, (1,), TURNS, number)[:, 0] > 0, x)
         row, column = ops.where(turned, column, row), ops.where(turned, row, column)
         widest = max(sides)
         table = np.stack([np.pad(eta(side), (0, widest - side)) for side in sides])
         place = ops.clip(row, 0, widest - 1) * widest + ops.clip(column, 0, widest - 1)
-        shape = ops.take(table.reshape(-1), per_row(stage, x) * widest**2 + place, axis=0)
+        shape = ops.take(table.reshape(-1), balls.per_example(stage, x) * widest**2 + place, axis=0)
         shape = shape * draws.signs(seeds, (1, 1, channels), SIGNS, number)
         old = ops.where(window, delta, 0.0)
         new = _unit(ops.where(window, shape, 0.0) + _unit(old))
         freed = ops.logical_or(window, cleared)
         unused = ops.square(eps) - ops.sum(ops.square(delta), axis=(1, 2, 3))
-        unused = per_row(ops.maximum(unused, 0.0), x) / channels
+        unused = balls.per_example(ops.maximum(unused, 0.0), x) / channels
         available = ops.sqrt(_squares(ops.where(freed, delta, 0.0)) + unused)
         delta = ops.where(freed, 0.0, delta) + available * new
         return self._within(state, delta)
@@ -186,9 +186,11 @@ class Square:
         u = draws.uniform(state["seeds"], (2,), stream, state["forward"])
         corner = ops.cast(ops.floor(u * ops.cast(room + 1, "float32")), "int32")
         corner = ops.minimum(corner, room)  # the product rounds up at times
-        row = ops.arange(x.shape[1], dtype="int32")[None, :, None, None] - per_row(corner[:, 0], x)
-        column = ops.arange(x.shape[2], dtype="int32")[:, None] - per_row(corner[:, 1], x)
-        length = per_row(lengths, x)
+        row = ops.arange(x.shape[1], dtype="int32")[None, :, None, None] - balls.per_example(
+            corner[:, 0], x
+        )
+        column = ops.arange(x.shape[2], dtype="int32")[:, None] - balls.per_example(corner[:, 1], x)
+        length = balls.per_example(lengths, x)
         down = ops.logical_and(row >= 0, row < length)
         across = ops.logical_and(column >= 0, column < length)
         return ops.logical_and(down, across), row, column, stage
