@@ -178,5 +178,7 @@ def test_refusals(make, message):
 def test_a_view_needs_an_attack():
     with pytest.raises(ValueError, match="a view needs an attack that looks through it"):
         Cell(BASE, view=SoftmaxOutput())
-    with pytest.raises(ValueError, match="view must be one of ScaledLogits, SoftmaxOutput, got"):
+    with pytest.raises(
+        ValueError, match="view must be one of ScaledLogits, SoftmaxOutput, InFloat64, got"
+    ):
         Cell(BASE, FAST, (0.1,), knowledge="white-box", view="softmax")
