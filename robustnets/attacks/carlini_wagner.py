@@ -115,7 +115,18 @@ class CarliniWagner:
 
     def advance(self, logits: Any, state: State, steps: int) -> State:
         """`steps` steps for those that are not done."""
-        return loop(lambda s: self._step(logits, s), self.done, state, steps)
+        if self.abort_early or steps < self.chunk:
+            return loop(
+                lambda s: keep(self.done(s), s, self._step(logits, s)), self.done, state, steps
+            )
+
+        # all rows are at the same step, so that nobody need be asked, and each value is touched
+        # a few times less; what becomes of rows that are broken does not matter
+        def whole_round(state):
+            state = loop(lambda s: self._step(logits, s, False), self.done, state, self.steps - 1)
+            return self._step(logits, state, True)
+
+        return loop(whole_round, self.done, state, self.rounds)
 
     def done(self, state: State) -> Any:
         """Those that are through with all rounds."""
@@ -139,7 +150,8 @@ class CarliniWagner:
         ahead = threat.low + half * (ops.tanh(space) + 1.0)
         return balls.move(ahead, ops.zeros_like(ahead), threat.low, threat.high)
 
-    def _step(self, logits, state):
+    def _step(self, logits, state, ends=None):
+        """One step; `ends`: whether it is the last one of all rows' round, None to ask each."""
         y, x = state["y"], state["x"]
         width = self.threat.high - self.threat.low
         sign = 1.0 if self.targeted else -1.0
@@ -166,23 +178,30 @@ class CarliniWagner:
         first = balls.per_example(self.rate / (1.0 - DECAY[0] ** exponent), x)
         second = balls.per_example(1.0 / (1.0 - DECAY[1] ** exponent), x)
         move = first * mean / (ops.sqrt(second * square) + 1e-8)
-        ends = count >= self.steps
-        every = max(self.steps // 10, 1)
-        looks = state["step"] % every == 0
-        if self.abort_early:
-            idle = ops.logical_and(looks, value > 0.9999 * state["last"])
-            ends = ops.logical_or(ends, idle)
-        again = balls.per_example(ends, x)
         new |= {
-            "space": ops.where(again, state["origin"], state["space"] - move),
-            "mean": ops.where(again, 0.0, mean),
-            "square": ops.where(again, 0.0, square),
-            "step": ops.where(ends, 0, count),
-            "last": ops.where(ends, float("inf"), ops.where(looks, value, state["last"])),
+            "space": state["space"] - move,
+            "mean": mean,
+            "square": square,
+            "step": count,
             "backward": state["backward"] + 1,
         }
-        new = next_round(new, ends, new["won"])
-        return keep(self.done(state), state, new)
+        if ends is False:
+            return new
+        last = count >= self.steps
+        if self.abort_early:
+            looks = state["step"] % max(self.steps // 10, 1) == 0
+            idle = ops.logical_and(looks, value > 0.9999 * state["last"])
+            last = ops.logical_or(last, idle)
+            new["last"] = ops.where(looks, value, state["last"])
+        again = balls.per_example(last, x)
+        new |= {
+            "space": ops.where(again, state["origin"], new["space"]),
+            "mean": ops.where(again, 0.0, mean),
+            "square": ops.where(again, 0.0, square),
+            "step": ops.where(last, 0, count),
+            "last": ops.where(last, float("inf"), new["last"]),
+        }
+        return next_round(new, last, new["won"])
 
 
 def check_search(rounds: int, first: float) -> None:

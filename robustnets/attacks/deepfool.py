@@ -82,7 +82,7 @@ class DeepFool:
         return carry_out(self, logits, x, y, seeds, eps)
 
     def start(self, logits: Any, x: Any, y: Any, seeds: Any, eps: Any) -> State:
-        """All at x, one forward pass spent on the choice of classes."""
+        """All at x, one forward pass spent on who is across and on the choice of classes."""
         del seeds, eps  # exact, nothing is drawn
         return begin(logits, x, y, self.candidates) | {"total": ops.zeros_like(x)}
 
@@ -101,16 +101,14 @@ class DeepFool:
     def _step(self, logits, state):
         threat = self.threat
         look = to_boundary(logits, state, threat, self.steps)
-        left = self.damping ** ops.cast(look.state["looks"], "float32")
+        left = self.damping ** ops.cast(look.state["taken"], "float32")
         total = state["total"] + balls.per_example(1.0 - left, look.step) * look.step
         ahead = balls.move(state["x"], (1.0 + self.overshoot) * total, threat.low, threat.high)
         moves = balls.per_example(look.moves, total)
         # what the box cut off does not count, or it would have to be undone first
         inside = balls.move(state["x"], total, threat.low, threat.high) - state["x"]
-        return look.state | {
-            "at": ops.where(moves, ahead, state["at"]),
-            "total": ops.where(moves, inside, state["total"]),
-        }
+        new = look.state | {"total": ops.where(moves, inside, state["total"])}
+        return arrive(logits, new, ahead, look.moves)
 
 
 class Look(NamedTuple):
@@ -156,19 +154,19 @@ def begin(logits: Any, x: Any, y: Any, candidates: int | None) -> State:
         "at": x,
         "y": y,
         "classes": ops.cast(ops.top_k(others, count)[1], "int32"),
-        "hit": ops.zeros_like(y, dtype="bool"),
+        "hit": losses.is_hit(z, y, False),
         "stuck": ops.zeros_like(y, dtype="bool"),
-        "broken": ops.zeros_like(y, dtype="bool"),
-        "looks": none,
+        "broken": ops.logical_not(ops.all(ops.isfinite(z), axis=-1)),
+        "taken": none,  # steps
         "forward": none + 1,
         "backward": none,
     }
 
 
 def is_done(state: State, steps: int) -> Any:
-    """bool (N,): across, stuck, or looked at after the last step."""
+    """bool (N,): across, stuck, or all steps taken."""
     ended = ops.logical_or(state["hit"], ops.logical_or(state["stuck"], state["broken"]))
-    return ops.logical_or(ended, state["looks"] > steps)
+    return ops.logical_or(ended, state["taken"] >= steps)
 
 
 def outcome(state: State) -> State:
@@ -182,7 +180,11 @@ def outcome(state: State) -> State:
 
 
 def to_boundary(logits: Any, state: State, threat: ThreatModel, steps: int) -> Look:
-    """Look at the iterates: who is across, and where the nearest boundary is for the others.
+    """Look from the iterates that are not across for the nearest boundary.
+
+    A step ends with a forward pass that says who is across (`arrive`). It begins with another one
+    at the same point, so that those who are across can have left: they would be carried through
+    a backward pass for each class otherwise.
 
     Args:
         logits: float32 (N, H, W, C) -> float32 (N, K).
@@ -195,10 +197,6 @@ def to_boundary(logits: Any, state: State, threat: ThreatModel, steps: int) -> L
     z, pull = backend.pullback(logits, at)
     count, kinds = state["classes"].shape[1], z.shape[-1]
     own = ops.one_hot(y, kinds, dtype=z.dtype)
-    finite = ops.all(ops.isfinite(z), axis=-1)
-    hit = ops.logical_and(going, losses.is_hit(z, y, False))
-    moves = ops.logical_and(going, ops.logical_and(finite, ops.logical_not(hit)))
-    moves = ops.logical_and(moves, state["looks"] < steps)  # the last look is only a look
 
     # some twenty-five operations on every value, which as a graph cost a fifth of a backward pass
     @backend.fused
@@ -219,30 +217,49 @@ def to_boundary(logits: Any, state: State, threat: ThreatModel, steps: int) -> L
         return j + 1, *weigh(pull(way), gap, at, nearest, step, whole)
 
     _, nearest, step, whole = ops.while_loop(
-        lambda j, *_: ops.logical_and(j < count, ops.any(moves)),
+        lambda j, *_: ops.logical_and(j < count, ops.any(going)),
         consider,
         (
             ops.convert_to_tensor(0, "int32"),
             ops.full_like(z[:, 0], float("inf")),
             ops.zeros_like(at),
-            ops.ones_like(hit),
+            ops.ones_like(going),
         ),
     )
-    stuck = ops.logical_and(moves, nearest == float("inf"))
-    broken = ops.logical_and(going, ops.logical_not(ops.logical_and(finite, whole)))
-    broken = ops.logical_and(broken, ops.logical_not(hit))
+    broken = ops.logical_and(going, ops.logical_not(whole))
+    stuck = ops.logical_and(going, nearest == float("inf"))
     passes = ops.cast(going, "int32")
     new = {
         **state,
-        "hit": ops.logical_or(state["hit"], hit),
         "stuck": ops.logical_or(state["stuck"], stuck),
         "broken": ops.logical_or(state["broken"], broken),
-        "looks": state["looks"] + passes,
+        "taken": state["taken"] + passes,
         "forward": state["forward"] + passes,
-        "backward": state["backward"] + count * ops.cast(moves, "int32"),
+        "backward": state["backward"] + count * passes,
     }
-    ends = ops.logical_or(stuck, broken)
-    return Look(step, ops.logical_and(moves, ops.logical_not(ends)), new)
+    moves = ops.logical_and(going, ops.logical_not(ops.logical_or(stuck, broken)))
+    return Look(step, moves, new)
+
+
+def arrive(logits: Any, state: State, ahead: Any, moves: Any) -> State:
+    """Go on to the next iterates and see who is across.
+
+    Args:
+        logits: float32 (N, H, W, C) -> float32 (N, K).
+        state: that of a `Look`.
+        ahead: float32 (N, H, W, C), the next iterates.
+        moves: bool (N,), which rows go there.
+    """
+    at = ops.where(balls.per_example(moves, ahead), ahead, state["at"])
+    z = logits(at)
+    hit = ops.logical_and(moves, losses.is_hit(z, state["y"], False))
+    broken = ops.logical_and(moves, ops.logical_not(ops.all(ops.isfinite(z), axis=-1)))
+    return state | {
+        "at": at,
+        "hit": ops.logical_or(state["hit"], hit),
+        "broken": ops.logical_or(state["broken"], broken),
+        "forward": state["forward"] + ops.cast(moves, "int32"),
+    }
 
 
 def dual(slope: Any, norm: str) -> Any:

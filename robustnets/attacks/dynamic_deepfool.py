@@ -83,7 +83,7 @@ class DynamicDeepFool:
         return carry_out(self, logits, x, y, seeds, eps)
 
     def start(self, logits: Any, x: Any, y: Any, seeds: Any, eps: Any) -> State:
-        """All at x, one forward pass spent on the choice of classes."""
+        """All at x, one forward pass spent on who is across and on the choice of classes."""
         del seeds, eps  # exact, nothing is drawn
         return deepfool.begin(logits, x, y, self.candidates)
 
@@ -103,8 +103,8 @@ class DynamicDeepFool:
         threat = self.threat
         look = deepfool.to_boundary(logits, state, threat, self.steps)
         rates = [self.rate(i) for i in range(self.steps)]
-        # the look after the last step moves nothing
-        number = ops.minimum(state["looks"], self.steps - 1)
+        # rows that took all steps go nowhere
+        number = ops.minimum(state["taken"], self.steps - 1)
         rate = ops.take(ops.convert_to_tensor(rates, "float32"), number)
         ahead = balls.move(
             state["at"],
@@ -112,6 +112,4 @@ class DynamicDeepFool:
             threat.low,
             threat.high,
         )
-        return look.state | {
-            "at": ops.where(balls.per_example(look.moves, ahead), ahead, state["at"])
-        }
+        return deepfool.arrive(logits, look.state, ahead, look.moves)

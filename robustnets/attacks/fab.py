@@ -213,16 +213,22 @@ class FAB:
 
     def _moved(self, state, w, gap):
         """Between the projections of the iterate and of x, both too far by eta."""
-        x, at, norm = state["x"], state["at"], self.threat.norm
-        box = (norm, self.threat.low, self.threat.high)
-        near = projections.hyperplane_in_box(at, w, -gap, *box)
-        offset = ops.sum(w * (at - x), axis=tuple(range(1, len(x.shape)))) - gap
-        far = projections.hyperplane_in_box(x, w, offset, *box)
-        both = balls.lengths(near, norm) + balls.lengths(far, norm)
-        alpha = balls.lengths(near, norm) / ops.where(both == 0, 1.0, both)
-        alpha = ops.where(alpha > self.alpha_max, self.alpha_max, alpha)
-        moved = (1.0 - alpha) * (at + self.eta * near) + alpha * (x + self.eta * far)
-        return balls.move(moved, ops.zeros_like(x), self.threat.low, self.threat.high)
+        norm, low, high = self.threat.norm, self.threat.low, self.threat.high
+
+        def go(x, at, w, gap):
+            near = projections.hyperplane_in_box(at, w, -gap, norm, low, high)
+            offset = ops.sum(w * (at - x), axis=tuple(range(1, len(x.shape)))) - gap
+            far = projections.hyperplane_in_box(x, w, offset, norm, low, high)
+            one, other = balls.lengths(near, norm), balls.lengths(far, norm)
+            both = one + other
+            alpha = one / ops.where(both == 0, 1.0, both)
+            alpha = ops.where(alpha > self.alpha_max, self.alpha_max, alpha)
+            moved = (1.0 - alpha) * (at + self.eta * near) + alpha * (x + self.eta * far)
+            return balls.move(moved, ops.zeros_like(x), low, high)
+
+        # that of l1 sorts, which XLA is slow at
+        go = go if norm == "l1" else backend.fused(go)
+        return go(state["x"], state["at"], w, gap)
 
     def _anywhere(self, state):
         """x at the first start towards a class, else a random point nearer than the best."""

@@ -144,30 +144,35 @@ class LBFGS:
         image = ops.reshape(low + (high - low) * flat, (-1, *like.shape[1:]))
         return balls.move(image, ops.zeros_like(image), low, high)
 
-    def _evaluate(self, logits, state, flat):
-        """((objective, (image, squared distance, hit)), gradient) at flat (N, D)."""
-        x, y = state["x"], state["y"]
-        origin = self._to_unit(x)
-
-        def objective(flat):
-            image = self._from_unit(flat, x)
-            z = logits(image)
-            far = ops.sum(ops.square(flat - origin), axis=1)
-            value = far + state["c"] * _loss(z, y, self.targeted)
-            return value, (image, far, losses.is_hit(z, y, self.targeted))
-
-        return backend.value_and_grad(objective, aux=True)(flat)
-
     def _step(self, logits, state):
+        y = state["y"]
+
+        def loss(image):
+            z = logits(image)
+            return _loss(z, y, self.targeted), losses.is_hit(z, y, self.targeted)
+
+        # some hundred operations on every value, which as a graph cost as much as small passes do
+        ahead, image = backend.fused(self._ahead)(state)
+        (value, hit), gradient = backend.value_and_grad(loss, aux=True)(image)
+        return backend.fused(self._judge)(state, ahead, image, value, hit, gradient)
+
+    def _ahead(self, state):
+        """Where to ask: (N, D) in the unit box, and the image."""
         way = state["length"][:, None] * state["way"]
         ahead = ops.clip(state["at"] + way, 0.0, 1.0)
-        (value, (image, far, hit)), slope = self._evaluate(logits, state, ahead)
-        # some hundred operations on every value, which as a graph cost as much as small passes do
-        return backend.fused(self._judge)(state, ahead, image, far, hit, value, slope)
+        return ahead, self._from_unit(ahead, state["x"])
 
-    def _judge(self, state, ahead, image, far, hit, value, slope):
-        """The state after an evaluation at `ahead`, which gave the other arguments."""
-        fresh, at = state["fresh"], state["at"]
+    def _judge(self, state, ahead, image, loss, hit, gradient):
+        """The state after asking at `ahead`, which gave the other arguments.
+
+        The squared distance is added here, and its gradient, which needs no pass.
+        """
+        fresh, at, c = state["fresh"], state["at"], state["c"]
+        moved = ahead - self._to_unit(state["x"])
+        far = ops.sum(ops.square(moved), axis=1)
+        value = far + c * loss
+        width = self.threat.high - self.threat.low
+        slope = 2.0 * moved + c[:, None] * (width * balls.lay_flat(gradient))
         new = see(state, image, far, hit, value, slope)
 
         # is it low enough, or is a shorter step needed?

@@ -8,11 +8,18 @@ from typing import Any
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls
+
+MOST = 64  # steps of Newton's method; ten are usual, and halving an interval so often is enough
 
 
 def level(mass: Any, height: Any, wanted: Any) -> Any:
-    """The smallest t >= 0 at which the sum of mass * min(t, height) reaches what is wanted.
+    """A t >= 0 at which the sum of mass * min(t, height) reaches what is wanted.
+
+    Newton's method on a piecewise linear function, which ends at its root: once the same heights
+    stay above t, the next t is the same. Where it would leave the interval that is known to hold
+    the root, which happens with negative masses only, the middle of the interval takes its place.
 
     Args:
         mass: float32 (N, D), such that the sum never falls as t grows.
@@ -27,20 +34,34 @@ def level(mass: Any, height: Any, wanted: Any) -> Any:
         >>> [float(t) for t in level(mass, height, ops.convert_to_tensor([1.5, 5.0, 99.0]))]
         [0.5, 2.0, 9.0]
     """
-    order = ops.argsort(height, axis=1)
-    height = ops.take_along_axis(height, order, axis=1)
-    mass = ops.take_along_axis(mass, order, axis=1)
-    # entry j: those before it are full, it and those after it still rise
-    rising = ops.flip(ops.cumsum(ops.flip(mass, axis=1), axis=1), axis=1)
-    full = ops.cumsum(mass * height, axis=1) - mass * height
-    reached = full + rising * height
-    missing = ops.reshape(wanted, (-1, 1))
-    last = ops.sum(ops.cast(reached < missing, "int32"), axis=1, keepdims=True)
-    place = ops.minimum(last, height.shape[1] - 1)
-    full, rising, top = (ops.take_along_axis(a, place, axis=1) for a in (full, rising, height))
-    found = (missing - full) / ops.where(rising == 0, 1.0, rising)
-    found = ops.where(ops.logical_or(found > top, last > place), top, found)
-    return ops.where(found < 0, 0.0, found)[:, 0]
+
+    @backend.fused
+    def solve(mass, height, wanted):
+        wanted = ops.reshape(wanted, (-1, 1))
+        top = ops.max(height, axis=1, keepdims=True)
+        reached = ops.sum(mass * height, axis=1, keepdims=True) > wanted
+
+        def better(t, least, most):
+            above = height > t
+            full = ops.sum(ops.where(above, 0.0, mass * height), axis=1, keepdims=True)
+            rising = ops.sum(ops.where(above, mass, 0.0), axis=1, keepdims=True)
+            short = full + rising * t < wanted
+            least, most = ops.where(short, t, least), ops.where(short, most, t)
+            root = (wanted - full) / ops.where(rising == 0, 1.0, rising)
+            known = ops.logical_and(root >= least, root <= most)
+            inside = ops.logical_and(rising > 0, known)
+            return ops.where(inside, root, (least + most) / 2), least, most
+
+        start = ops.where(reached, 0.0 * top, top)
+        _, _, found, _, _ = ops.while_loop(
+            lambda i, last, t, *_: ops.logical_and(i < MOST, ops.any(t != last)),
+            lambda i, last, t, least, most: (i + 1, t, *better(t, least, most)),
+            (ops.convert_to_tensor(0, "int32"), start - 1.0, start, start, top),
+        )
+        # what is not a number is neither more nor less than what is wanted
+        return (found + 0.0 * ops.sum(mass, axis=1, keepdims=True))[:, 0] + 0.0 * wanted[:, 0]
+
+    return solve(mass, height, wanted)
 
 
 def l1_ball_in_box(x: Any, delta: Any, eps: Any, low: float, high: float) -> Any:

@@ -71,6 +71,7 @@ def finding(
     attack: str = "none",
     knowledge: str | None = None,
     eps: float | None = None,
+    lucky: bool = False,
 ) -> dict[str, Cell]:
     """A line of the front page's table: accuracy on all examples, under attack or not.
 
@@ -81,8 +82,12 @@ def finding(
         attack: what with.
         knowledge: what its maker knew, such as "white-box".
         eps: the radius; None is the accuracy before the attack.
+        lucky: count what the attack happens to put right as well, as some reports do.
     """
-    right = [r.correct if eps is None else r.robust[r.at(eps)] for r in group]
+    if eps is None:
+        right = [r.correct for r in group]
+    else:
+        right = [(r.right if lucky else r.robust)[r.at(eps)] for r in group]
     return {
         "data": data,
         "network": network,

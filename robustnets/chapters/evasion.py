@@ -273,7 +273,13 @@ def _findings(arena: results.Arena) -> list[dict[str, Cell]]:
         if attack in arena.main:
             out.append(
                 common.finding(
-                    arena.main[attack], data, network, f"{attack} {EPS:g}", knowledge, EPS
+                    arena.main[attack],
+                    data,
+                    network,
+                    f"{attack} {EPS:g}",
+                    knowledge,
+                    EPS,
+                    lucky=True,
                 )
             )
     return out

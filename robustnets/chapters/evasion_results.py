@@ -151,7 +151,7 @@ Outcome = Callable[[Record], np.ndarray]
 
 def right_after(record: Record, radius: int = -1) -> np.ndarray:
     """bool (N,): right after the attack, whatever was said before it."""
-    return record.adversarial[radius] == record.label
+    return record.right[radius]
 
 
 def share(group: Sequence[Record], outcome: Outcome, among: Outcome | None = None) -> Interval:

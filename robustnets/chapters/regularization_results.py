@@ -111,7 +111,7 @@ class Results:
             first: only so many examples.
         """
         return [
-            (~r.correct if eps is None else r.adversarial[r.at(eps)] != r.label)[:first]
+            (~r.correct if eps is None else ~r.right[r.at(eps)])[:first]
             for r in self.of(pair, kind)
         ]
 

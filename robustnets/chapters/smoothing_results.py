@@ -109,8 +109,7 @@ def through(attack: str) -> str:
 
 def right(record: Record, eps: float | None = None) -> np.ndarray:
     """bool (N,): right after the attack, at a radius or at the largest."""
-    index = -1 if eps is None else record.at(eps)
-    return record.adversarial[index] == record.label
+    return record.right[-1 if eps is None else record.at(eps)]
 
 
 def accuracy(group: Sequence[Record], eps: float | None = None) -> Interval:

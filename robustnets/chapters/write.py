@@ -12,8 +12,9 @@ from robustnets.report.page import write_page
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 INDEX_TITLE = "robustnets: what defenses are worth"
 TABLE_NOTE = (
-    "Accuracy is the percentage of test examples that are right, under attack of those right "
-    "before and after it, with its 95 % interval: over the test examples where there is one "
+    "Accuracy is the percentage of test examples that are right, under attack those right "
+    "before and after it, or, where the chapter's report counts so, all that are right after it; "
+    "with its 95 % interval: over the test examples where there is one "
     "training seed, over the seeds where there are several. Gray-box: made without the defense; "
     "white-box: through it; adaptive: made for it; black-box: from its outputs alone. A chapter's "
     "page has all its networks and attacks."

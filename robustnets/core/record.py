@@ -74,14 +74,19 @@ class Record:
         return self.clean == self.label
 
     @property
+    def right(self) -> np.ndarray:
+        """bool (E, N), right after the attack, whatever was said before it."""
+        return self.adversarial == self.label
+
+    @property
     def robust(self) -> np.ndarray:
         """bool (E, N), right before and after the attack."""
-        return self.correct & (self.adversarial == self.label)
+        return self.correct & self.right
 
     @property
     def fooled(self) -> np.ndarray:
         """bool (E, N), right before the attack and wrong after it."""
-        return self.correct & (self.adversarial != self.label)
+        return self.correct & ~self.right
 
     @property
     def aimed(self) -> np.ndarray:

@@ -199,9 +199,15 @@ def plain_log(axis: Any) -> None:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Text in lines of about so many characters, broken at spaces and inside long names."""
+    """Text in lines of about so many characters, broken at spaces and inside long names.
+
+    Example:
+        >>> wrapped("PGD 8/255 and_so_on", 6).split("\\n")
+        ['PGD', '8/255', 'and_', 'so_on']
+    """
     lines = [""]
-    for piece in re.split(r"(?<=\s)(?=\S)|(?<=\w[_(,/])(?=\w)", text):
+    # 8/255 is one number
+    for piece in re.split(r"(?<=\s)(?=\S)|(?<=\w[_(,])(?=\w)|(?<=\D/)(?=\w)", text):
         if lines[-1] and len((lines[-1] + piece).rstrip()) > width:
             lines.append("")
         lines[-1] += piece

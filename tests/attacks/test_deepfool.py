@@ -53,7 +53,7 @@ def test_damped_steps_end_between_the_boundary_and_the_overshoot(norm, affine, n
     assert (distance > expected - 1e-5).all()
     assert (distance < 1.02 * expected + 5e-4).all()
     # 0.3 of the way is left, then 0.09 of that, and soon the overshoot covers the rest
-    assert (found.forward <= 8).all()
+    assert (found.forward <= 2 + 2 * 5).all()  # a step asks where it begins and where it ends
 
 
 @each_norm
@@ -180,7 +180,7 @@ def test_few_candidates_leave_towards_the_likely_classes(affine):
     attack = DeepFool(ThreatModel("l2", FAR, -50.0, 50.0), candidates=1)
     found = engines.run(attack, classifier, x, y)
     assert found.success.all()
-    assert (found.backward == found.forward - 3).all()
+    assert (2 * found.backward == found.forward - 2).all()
 
 
 @pytest.mark.parametrize("setting", [{"steps": 0}, {"candidates": 0}, {"candidates": True}])

@@ -37,6 +37,7 @@ def test_outcomes():
     record = make()
     t, f = True, False
     assert record.correct.tolist() == [t, t, t, t, f, t]
+    assert record.right.tolist() == [[t, f, t, t, t, t], [f, f, t, t, t, f]]
     # example 4 was wrong before: the attack that makes it right changes nothing
     assert record.robust.tolist() == [[t, f, t, t, f, t], [f, f, t, t, f, f]]
     assert record.fooled.tolist() == [[f, t, f, f, f, f], [t, t, f, f, f, t]]
