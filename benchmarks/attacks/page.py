@@ -8,6 +8,7 @@ from benchmarks.attacks import MEMORY, ROWS, WHOLE
 from benchmarks.attacks.auto_attack import Whole
 from benchmarks.attacks.memory import GROWTH, Memory
 from benchmarks.attacks.result import Result, Side, path_of
+from benchmarks.attacks.scale import IN_A_ROW, SHORT
 from robustnets.report.page import Block, Section, TableBlock, Text
 from robustnets.report.table import Cell, Fixed, Percent, Seconds, Table, Word
 
@@ -17,7 +18,9 @@ MODELS = {"fc": "FC", "m": "M", "c": "C", "a": "A"}
 TEXT = f"""FC is FC-100-100-10, M the MNIST CNN of CSCE496 (table 2) and C the CIFAR-10 CNN of
 CSDS440 (figure 5), trained on the first 10,000 images; attacked are test images that the network
 gets right. All ways of a row run in turn in one process, from NumPy to NumPy; a time is the best
-of the calls after the first, which compiles; where a peer takes long, it is called once.
+of the calls after the first, which compiles; where a peer takes long, it is called once. A way
+that takes less than {SHORT:g} seconds is called {IN_A_ROW} times in a row each time, and the last
+call counts, because what ran before another way's call is no property of either.
 
 - Peers get the logits as one compiled graph for any number of examples and the batch of the row,
   and settings that spend as much; "eager model" is Foolbox over the Keras model as it is.

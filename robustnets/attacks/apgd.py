@@ -205,7 +205,7 @@ class APGD:
         broken = ops.logical_and(going, ops.logical_not(ops.isfinite(value)))
         return {
             **state,
-            "best": ops.where(balls.per_example(worse, at), at, state["best"]),
+            "best": backend.choose_rows(worse, at, state["best"]),
             "value": ops.where(broken, math.nan, ops.where(worse, value, state["value"])),
             "hit": ops.where(worse, hit, state["hit"]),
         }

@@ -130,9 +130,7 @@ def keep(frozen: Any, old: State, new: State) -> State:
 
     What most steps end with. Where it costs too much, a step of zero does the same.
     """
-    return {
-        name: ops.where(balls.per_example(frozen, old[name]), old[name], new[name]) for name in old
-    }
+    return {name: backend.choose_rows(frozen, old[name], new[name]) for name in old}
 
 
 def ascend(threat: ThreatModel, x: Any, at: Any, gradient: Any, length: Any, eps: Any) -> Any:

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from robustnets.attacks import balls, losses
+from robustnets import backend
+from robustnets.attacks import losses
 from robustnets.attacks.base import State, ascend, carry_out, check, check_count, check_step, loop
 from robustnets.core.threat import ThreatModel
 
@@ -110,7 +111,7 @@ class BIM:
         moves = ops.logical_and(going, ops.logical_not(hit))
         return {
             **state,
-            "at": ops.where(balls.per_example(moves, x), moved, at),
+            "at": backend.choose_rows(moves, moved, at),
             "hit": ops.logical_or(state["hit"], ops.logical_and(going, hit)),
             "forward": state["forward"] + asked,
             "backward": state["backward"] + asked,

@@ -249,7 +249,7 @@ def see(state: State, at: Any, far: Any, hit: Any, value: Any, gradient: Any) ->
     hit = ops.logical_and(hit, finite)
     nearer = ops.logical_and(hit, far < state["distance"])
     return state | {
-        "best": ops.where(balls.per_example(nearer, at), at, state["best"]),
+        "best": backend.choose_rows(nearer, at, state["best"]),
         "distance": ops.where(nearer, far, state["distance"]),
         "won": ops.logical_or(state["won"], hit),
         "broken": ops.logical_or(state["broken"], ops.logical_not(finite)),

@@ -104,10 +104,9 @@ class DeepFool:
         left = self.damping ** ops.cast(look.state["taken"], "float32")
         total = state["total"] + balls.per_example(1.0 - left, look.step) * look.step
         ahead = balls.move(state["x"], (1.0 + self.overshoot) * total, threat.low, threat.high)
-        moves = balls.per_example(look.moves, total)
         # what the box cut off does not count, or it would have to be undone first
         inside = balls.move(state["x"], total, threat.low, threat.high) - state["x"]
-        new = look.state | {"total": ops.where(moves, inside, state["total"])}
+        new = look.state | {"total": backend.choose_rows(look.moves, inside, state["total"])}
         return arrive(logits, new, ahead, look.moves)
 
 
@@ -171,7 +170,7 @@ def is_done(state: State, steps: int) -> Any:
 
 def outcome(state: State) -> State:
     """The iterates that are across, else x; NaN where numbers were not finite."""
-    x = ops.where(balls.per_example(state["hit"], state["x"]), state["at"], state["x"])
+    x = backend.choose_rows(state["hit"], state["at"], state["x"])
     return {
         "x": ops.where(balls.per_example(state["broken"], x), float("nan"), x),
         "forward": state["forward"],
@@ -208,7 +207,7 @@ def to_boundary(logits: Any, state: State, threat: ThreatModel, steps: int) -> L
         nearer = distance < nearest
         ahead = balls.per_example(distance + NUDGE * (threat.high - threat.low), at)
         ahead = ahead * balls.steepest(slope, threat.norm)
-        step = ops.where(balls.per_example(nearer, at), ahead, step)
+        step = backend.choose_rows(nearer, ahead, step)
         return ops.where(nearer, distance, nearest), step, whole
 
     def consider(j, nearest, step, whole):
@@ -250,7 +249,7 @@ def arrive(logits: Any, state: State, ahead: Any, moves: Any) -> State:
         ahead: float32 (N, H, W, C), the next iterates.
         moves: bool (N,), which rows go there.
     """
-    at = ops.where(balls.per_example(moves, ahead), ahead, state["at"])
+    at = backend.choose_rows(moves, ahead, state["at"])
     z = logits(at)
     hit = ops.logical_and(moves, losses.is_hit(z, state["y"], False))
     broken = ops.logical_and(moves, ops.logical_not(ops.all(ops.isfinite(z), axis=-1)))

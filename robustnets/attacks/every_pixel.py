@@ -148,7 +148,7 @@ class EveryPixel:
         point = ops.take_along_axis(points, first, axis=1)[:, 0]
         value = ops.max(value, axis=1)
         better = value > state["value"]
-        best = ops.where(balls.per_example(better, at), point, state["best"])
+        best = backend.choose_rows(better, point, state["best"])
         value = ops.where(better, value, state["value"])
         over = state["tried"] + counts >= total
         return keep(
@@ -159,7 +159,7 @@ class EveryPixel:
                 "best": best,
                 "value": value,
                 "hit": value >= queries.HIT,
-                "at": ops.where(balls.per_example(over, at), best, at),
+                "at": backend.choose_rows(over, best, at),
                 "value_at": ops.where(over, value, state["value_at"]),
                 # a round without gain would be repeated for ever
                 "stuck": ops.logical_and(over, value <= state["value_at"]),

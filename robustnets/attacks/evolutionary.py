@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls, draws, queries
 from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop
 from robustnets.core.threat import ThreatModel
@@ -158,7 +159,7 @@ class Evolutionary:
             **state,
             "members": members,
             "fitness": fittest,
-            "best": ops.where(balls.per_example(known, best), best, state["best"]),
+            "best": backend.choose_rows(known, best, state["best"]),
             "hit": hit,
         }
 

@@ -141,8 +141,8 @@ class FAB:
         # rows that are done go on, which nobody sees
         new = {
             **state,
-            "at": ops.where(balls.per_example(hit, x), drawn, moved),
-            "best": ops.where(balls.per_example(nearer, x), moved, state["best"]),
+            "at": backend.choose_rows(hit, drawn, moved),
+            "best": backend.choose_rows(nearer, moved, state["best"]),
             "distance": ops.where(nearer, distance, state["distance"]),
             "broken": ops.logical_or(
                 state["broken"], ops.logical_and(going, ops.logical_not(sound))
@@ -192,7 +192,7 @@ class FAB:
             nearer = away < nearest  # 0/0 is NaN and compares as false
             return (
                 j + 1,
-                ops.where(balls.per_example(nearer, at), slope, w),
+                backend.choose_rows(nearer, slope, w),
                 ops.where(nearer, other, gap),
                 ops.where(nearer, away, nearest),
                 ops.logical_and(sound, is_sound(slope)),

@@ -192,7 +192,7 @@ class HopSkipJump:
         nearer = ops.logical_and(state["found"], now < state["distance"])
         return {
             **state,
-            "best": ops.where(balls.per_example(nearer, x), at, state["best"]),
+            "best": backend.choose_rows(nearer, at, state["best"]),
             "distance": ops.where(nearer, now, state["distance"]),
         }
 
@@ -214,7 +214,7 @@ class HopSkipJump:
         def attempt(i, size, open, s):
             point = ahead(at, direction, size)
             hit, s = queries.ask_one(self, logits, s, point, open)
-            s["at"] = ops.where(balls.per_example(hit, x), point, s["at"])
+            s["at"] = backend.choose_rows(hit, point, s["at"])
             open = ops.logical_and(open, ops.logical_not(ops.logical_or(hit, s["broken"])))
             open = ops.logical_and(open, queries.left(s, self.budget) > 0)
             return i + 1, size / 2, open, s

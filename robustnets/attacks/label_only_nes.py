@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls, draws, queries
 from robustnets.attacks.base import Logits, State, carry_out, check, keep, loop
 from robustnets.attacks.nes import check_sampling, estimate
@@ -121,7 +122,7 @@ class LabelOnlyNES:
             point = self._within(s, s["at"], middle)
             asking = ops.logical_and(found, queries.left(s, self.budget) > 0)
             hit, s = queries.ask_one(self, logits, s, point, asking)
-            s["at"] = ops.where(balls.per_example(hit, x), point, s["at"])
+            s["at"] = backend.choose_rows(hit, point, s["at"])
             low = ops.where(ops.logical_and(asking, ops.logical_not(hit)), middle, low)
             return i + 1, low, {**s, "radius": ops.where(hit, middle, s["radius"])}
 
@@ -148,11 +149,11 @@ class LabelOnlyNES:
 
     def result(self, state: State) -> State:
         """The success where the cube is the ball, else its cut to the ball."""
-        x, at, broken = state["x"], state["at"], balls.per_example(state["broken"], state["x"])
+        at, broken = state["at"], balls.per_example(state["broken"], state["x"])
         inside = ops.logical_and(state["radius"] <= state["eps"], state["found"])
         cut = self._within(state, at, state["eps"])
         return {
-            "x": ops.where(broken, float("nan"), ops.where(balls.per_example(inside, x), at, cut)),
+            "x": ops.where(broken, float("nan"), backend.choose_rows(inside, at, cut)),
             "forward": state["forward"],
             "backward": state["backward"],
         }
@@ -178,14 +179,14 @@ class LabelOnlyNES:
             lambda: queries.ask_one(self, logits, new, outer, second),
             lambda: (second, new),
         )
-        stays = ops.where(balls.per_example(moved, x), outer, at)
+        stays = backend.choose_rows(moved, outer, at)
         either = ops.logical_or(shrunk, moved)
         return keep(
             ops.logical_not(going),
             state,
             {
                 **new,
-                "at": ops.where(balls.per_example(shrunk, x), inner, stays),
+                "at": backend.choose_rows(shrunk, inner, stays),
                 "radius": ops.where(shrunk, smaller, radius),
                 "shrinkage": _adapt(state["shrinkage"], shrunk, MOST),
                 "stride": _adapt(state["stride"], either, FIRST_STEP),

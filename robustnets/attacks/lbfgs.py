@@ -248,7 +248,7 @@ def _dot(a, b):
 def _push(rows, newest, where):
     """Drop the oldest of rows (N, m, ...) for newest (N, ...), where bool (N,)."""
     pushed = ops.concatenate([rows[:, 1:], newest[:, None]], axis=1)
-    return ops.where(balls.per_example(where, rows), pushed, rows)
+    return backend.choose_rows(where, pushed, rows)
 
 
 def _recursion(slope, moves, bends, curvature, scale):

@@ -238,8 +238,9 @@ def ascent(
     (value, hit), gradient = backend.value_and_grad(
         lambda inputs: standing(logits, inputs, y, targeted, loss, expectation, target), aux=True
     )(x)
-    # a dead unit can hide NaN logits from the gradient
-    return value, hit, ops.where(balls.per_example(ops.isfinite(value), x), gradient, float("nan"))
+    # a dead unit can hide NaN logits from the gradient; what is multiplied by one stays as it is
+    sound = ops.where(ops.isfinite(value), 1.0, float("nan"))
+    return value, hit, gradient * balls.per_example(sound, x)
 
 
 def ascent_gradient(logits: Callable[[Any], Any], x: Any, y: Any, targeted: bool) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls, draws, queries
 from robustnets.attacks.base import Logits, State, carry_out, check, check_step, loop
 from robustnets.core.threat import ThreatModel
@@ -123,14 +124,14 @@ class NES:
 
     def _look(self, logits, state, looking):
         """Ask about the iterates and keep those that are better than all before."""
-        x, at, y = state["x"], state["at"], state["y"]
+        at, y = state["at"], state["y"]
         z, state = queries.ask(logits, state, at[:, None], ops.cast(looking, "int32"))
         value = queries.wanted(z, y, self.targeted, self.loss)[:, 0]
         hit = ops.logical_and(looking, queries.hits(z, y, self.targeted)[:, 0])
         better = ops.logical_or(hit, ops.logical_and(looking, value > state["value"]))
         return {
             **state,
-            "best": ops.where(balls.per_example(better, x), at, state["best"]),
+            "best": backend.choose_rows(better, at, state["best"]),
             "value": ops.where(better, value, state["value"]),
             "hit": ops.logical_or(state["hit"], hit),
         }
@@ -153,8 +154,8 @@ class NES:
         length = balls.per_example(length * ops.ones_like(state["eps"]), x)
         ahead = balls.project(at - x + length * balls.steepest(mixed, norm), norm, state["eps"])
         moved = balls.move(x, ahead, self.threat.low, self.threat.high)
-        new["at"] = ops.where(balls.per_example(going, x), moved, at)
-        new["direction"] = ops.where(balls.per_example(going, x), mixed, state["direction"])
+        new["at"] = backend.choose_rows(going, moved, at)
+        new["direction"] = backend.choose_rows(going, mixed, state["direction"])
         new["step"] = state["step"] + ops.cast(going, "int32")
         return self._look(logits, new, going)
 

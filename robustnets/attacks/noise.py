@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls, draws, losses
 from robustnets.attacks.base import State, carry_out, check, check_count, loop
 from robustnets.core.threat import ThreatModel
@@ -117,7 +118,7 @@ class Noise:
         worse = ops.logical_and(going, worse)
         return {
             **state,
-            "best": ops.where(balls.per_example(worse, drawn), drawn, state["best"]),
+            "best": backend.choose_rows(worse, drawn, state["best"]),
             "value": ops.where(worse, ops.where(broken, math.nan, value), state["value"]),
             "hit": ops.where(worse, hit, state["hit"]),
             "drawn": state["drawn"] + ops.cast(going, "int32"),

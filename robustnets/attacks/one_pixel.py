@@ -171,7 +171,7 @@ class OnePixel:
         point = self._points(state, member)[:, 0]
         return {
             **state,
-            "best": ops.where(balls.per_example(better, point), point, state["best"]),
+            "best": backend.choose_rows(better, point, state["best"]),
             "value": ops.where(better, value, state["value"]),
             "hit": ops.logical_or(state["hit"], value >= queries.HIT),
         }

@@ -154,7 +154,7 @@ class PGD:
         ends = ops.logical_and(going, last)
         new = {
             **state,
-            "best": ops.where(balls.per_example(worse, at), at, state["best"]),
+            "best": backend.choose_rows(worse, at, state["best"]),
             "value": ops.where(worse, ops.where(broken, math.nan, value), state["value"]),
             "hit": ops.where(worse, hit, state["hit"]),
             # rows that are done move on, which nobody sees

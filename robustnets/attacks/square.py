@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls, draws, queries
 from robustnets.attacks.base import Logits, State, carry_out, check, loop
 from robustnets.core.threat import ThreatModel
@@ -124,7 +125,7 @@ class Square:
         better = ops.logical_or(hit, ops.logical_and(going, value > state["value"]))
         return {
             **state,
-            "best": ops.where(balls.per_example(better, points), points, state["best"]),
+            "best": backend.choose_rows(better, points, state["best"]),
             "value": ops.where(better, value, state["value"]),
             "hit": ops.logical_or(state["hit"], hit),
         }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from robustnets import backend
 from robustnets.attacks import balls, draws, queries
 from robustnets.attacks.base import Logits, State
 
@@ -93,12 +94,12 @@ def search(spec: Any, logits: Logits, state: State, done: Callable[[State], Any]
         if given is not None:
             at = ops.minimum(tries, given.shape[0] - 1)
             chosen = ops.take(given, ops.take_along_axis(ranked, at[:, None], axis=1)[:, 0], axis=0)
-            point = ops.where(balls.per_example(tries < fits, x), chosen, point)
+            point = backend.choose_rows(tries < fits, chosen, point)
         open = searching(s)
         hit, s = queries.ask_one(spec, logits, s, point, open)
         return {
             **s,
-            "at": ops.where(balls.per_example(hit, x), point, s["at"]),
+            "at": backend.choose_rows(hit, point, s["at"]),
             "found": ops.logical_or(s["found"], hit),
             "tries": tries + ops.cast(open, "int32"),
         }
