@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # a short call that follows another way's takes up to a third longer than one that follows its own
-SHORT = 2.0  # seconds
-IN_A_ROW = 3
+SHORT = 10.0  # seconds
+IN_A_ROW = 2
 
 
 @dataclass(frozen=True, slots=True)
