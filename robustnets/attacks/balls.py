@@ -123,6 +123,7 @@ def _threshold(size: Any, eps: Any) -> Any:
 
     Newton's method from below on a piecewise linear function, which ends at its zero: once the
     same sizes stay above, the next threshold is the same (Michelot 1986). 0 where they sum to less.
+    Not `projections.level`, which adds up what is taken off: a small radius is lost beside that.
     """
     size, eps = lay_flat(size), ops.reshape(eps, (-1, 1))
 

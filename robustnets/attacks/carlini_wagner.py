@@ -123,8 +123,8 @@ class CarliniWagner:
         # all rows are at the same step, so that nobody need be asked, and each value is touched
         # a few times less; what becomes of rows that are broken does not matter
         def whole_round(state):
-            state = loop(lambda s: self._step(logits, s, False), self.done, state, self.steps - 1)
-            return self._step(logits, state, True)
+            within = loop(lambda s: self._move(logits, s)[0], self.done, state, self.steps - 1)
+            return self._step(logits, within)
 
         return loop(whole_round, self.done, state, self.rounds)
 
@@ -150,8 +150,8 @@ class CarliniWagner:
         ahead = threat.low + half * (ops.tanh(space) + 1.0)
         return balls.move(ahead, ops.zeros_like(ahead), threat.low, threat.high)
 
-    def _step(self, logits, state, ends=None):
-        """One step; `ends`: whether it is the last one of all rows' round, None to ask each."""
+    def _move(self, logits, state):
+        """(the state after a step that ends no row's round, the objective before it)."""
         y, x = state["y"], state["x"]
         width = self.threat.high - self.threat.low
         sign = 1.0 if self.targeted else -1.0
@@ -185,20 +185,22 @@ class CarliniWagner:
             "step": count,
             "backward": state["backward"] + 1,
         }
-        if ends is False:
-            return new
-        last = count >= self.steps
+        return new, value
+
+    def _step(self, logits, state):
+        new, value = self._move(logits, state)
+        last = new["step"] >= self.steps
         if self.abort_early:
             looks = state["step"] % max(self.steps // 10, 1) == 0
             idle = ops.logical_and(looks, value > 0.9999 * state["last"])
             last = ops.logical_or(last, idle)
             new["last"] = ops.where(looks, value, state["last"])
-        again = balls.per_example(last, x)
+        again = balls.per_example(last, state["x"])
         new |= {
             "space": ops.where(again, state["origin"], new["space"]),
-            "mean": ops.where(again, 0.0, mean),
-            "square": ops.where(again, 0.0, square),
-            "step": ops.where(last, 0, count),
+            "mean": ops.where(again, 0.0, new["mean"]),
+            "square": ops.where(again, 0.0, new["square"]),
+            "step": ops.where(last, 0, new["step"]),
             "last": ops.where(last, float("inf"), new["last"]),
         }
         return next_round(new, last, new["won"])

@@ -1,6 +1,6 @@
 """Projections that keep to the box: onto an l1 ball around a point in it, and onto a hyperplane.
 
-Both come down to one question, `level`. NaN goes in and comes out.
+NaN goes in and comes out.
 """
 
 import math
@@ -11,18 +11,17 @@ from keras import ops
 from robustnets import backend
 from robustnets.attacks import balls
 
-MOST = 64  # steps of Newton's method; ten are usual, and halving an interval so often is enough
+ITERATIONS = 64  # at most; ten are usual, and halving an interval so often is enough
 
 
 def level(mass: Any, height: Any, wanted: Any) -> Any:
-    """A t >= 0 at which the sum of mass * min(t, height) reaches what is wanted.
+    """The smallest t >= 0 at which the sum of mass * min(t, height) reaches what is wanted.
 
-    Newton's method on a piecewise linear function, which ends at its root: once the same heights
-    stay above t, the next t is the same. Where it would leave the interval that is known to hold
-    the root, which happens with negative masses only, the middle of the interval takes its place.
+    Newton's method from below on a concave, piecewise linear function, which ends at its root: once
+    the same heights stay above t, the next t is the same.
 
     Args:
-        mass: float32 (N, D), such that the sum never falls as t grows.
+        mass: float32 (N, D), >= 0.
         height: float32 (N, D), >= 0 and finite.
         wanted: float32 (N,); 0 or less gives 0.
 
@@ -39,27 +38,20 @@ def level(mass: Any, height: Any, wanted: Any) -> Any:
     def solve(mass, height, wanted):
         wanted = ops.reshape(wanted, (-1, 1))
         top = ops.max(height, axis=1, keepdims=True)
-        reached = ops.sum(mass * height, axis=1, keepdims=True) > wanted
 
-        def better(t, least, most):
+        def better(t):
             above = height > t
             full = ops.sum(ops.where(above, 0.0, mass * height), axis=1, keepdims=True)
             rising = ops.sum(ops.where(above, mass, 0.0), axis=1, keepdims=True)
-            short = full + rising * t < wanted
-            least, most = ops.where(short, t, least), ops.where(short, most, t)
             root = (wanted - full) / ops.where(rising == 0, 1.0, rising)
-            known = ops.logical_and(root >= least, root <= most)
-            inside = ops.logical_and(rising > 0, known)
-            return ops.where(inside, root, (least + most) / 2), least, most
+            return ops.where(ops.logical_and(rising > 0, root > t), _lower(root, top), t)
 
-        start = ops.where(reached, 0.0 * top, top)
-        _, _, found, _, _ = ops.while_loop(
-            lambda i, last, t, *_: ops.logical_and(i < MOST, ops.any(t != last)),
-            lambda i, last, t, least, most: (i + 1, t, *better(t, least, most)),
-            (ops.convert_to_tensor(0, "int32"), start - 1.0, start, start, top),
+        zero = ops.zeros_like(top)
+        _, found = ops.while_loop(
+            lambda last, t: ops.any(t > last), lambda last, t: (t, better(t)), (zero, better(zero))
         )
         # what is not a number is neither more nor less than what is wanted
-        return (found + 0.0 * ops.sum(mass, axis=1, keepdims=True))[:, 0] + 0.0 * wanted[:, 0]
+        return (found + 0.0 * ops.sum(mass, axis=1, keepdims=True) + 0.0 * wanted)[:, 0]
 
     return solve(mass, height, wanted)
 
@@ -83,17 +75,53 @@ def l1_ball_in_box(x: Any, delta: Any, eps: Any, low: float, high: float) -> Any
     size = _flat(ops.abs(delta))
     room = _flat(ops.where(delta > 0, high - x, x - low))
     kept = ops.where(size > room, room, size)
-    excess = ops.sum(kept, axis=1) - eps
-    # taking t off every size takes min(t, size) - min(t, size - kept) off what is kept
-    both = ops.concatenate([size, size - kept], axis=1)
-    mass = ops.concatenate([ops.ones_like(size), -ops.ones_like(size)], axis=1)
-    taken = size - level(mass, both, excess)[:, None]
+    eps = ops.reshape(eps, (-1, 1))
+    taken = size - _excess(size, room, eps)
     shrunk = ops.where(taken < 0, 0.0, ops.where(taken > room, room, taken))
-    shrunk = ops.where((excess > 0)[:, None], shrunk, kept)
-    rest = ops.sum(shrunk, axis=1)
+    shrunk = ops.where(ops.sum(kept, axis=1, keepdims=True) > eps, shrunk, kept)
+    rest = ops.sum(shrunk, axis=1, keepdims=True)
     # what float32 leaves above the radius; a radius of 0 leaves nothing
-    shrunk = shrunk * ops.where(rest > eps, eps / ops.where(rest > 0, rest, 1.0), 1.0)[:, None]
+    shrunk = shrunk * ops.where(rest > eps, eps / ops.where(rest > 0, rest, 1.0), 1.0)
     return ops.reshape(shrunk, (-1, *delta.shape[1:])) * balls.signs(delta)
+
+
+def _excess(size, room, eps):
+    """What to take off every size (N, D), so that what is left, up to its room, sums to eps (N, 1).
+
+    Newton's method again; where it would leave the interval that is known to hold the root, which
+    values with less room than size can make it do, the middle of the interval takes its place.
+    """
+
+    @backend.fused
+    def solve(size, room, eps):
+        def better(t, least, most):
+            left = size - t
+            full, some = left >= room, ops.logical_and(left > 0, left < room)
+            known = ops.where(full, room, ops.where(some, size, 0.0))
+            known = ops.sum(known, axis=1, keepdims=True)
+            count = ops.sum(ops.cast(some, "float32"), axis=1, keepdims=True)
+            over = known - count * t > eps
+            least, most = ops.where(over, t, least), ops.where(over, most, t)
+            root = (known - eps) / ops.where(count == 0, 1.0, count)
+            inside = ops.logical_and(root >= least, root <= most)
+            inside = ops.logical_and(inside, count > 0)
+            return ops.where(inside, root, (least + most) / 2), least, most
+
+        zero = ops.zeros_like(eps)
+        _, _, found, _, _ = ops.while_loop(
+            lambda i, last, t, *_: ops.logical_and(i < ITERATIONS, ops.any(t != last)),
+            lambda i, last, t, least, most: (i + 1, t, *better(t, least, most)),
+            (
+                ops.convert_to_tensor(0, "int32"),
+                zero - 1.0,
+                zero,
+                zero,
+                ops.max(size, axis=1, keepdims=True),
+            ),
+        )
+        return found
+
+    return solve(size, room, eps)
 
 
 def hyperplane_in_box(x: Any, w: Any, c: Any, norm: str, low: float, high: float) -> Any:

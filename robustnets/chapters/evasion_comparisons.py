@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from robustnets.chapters import common
-from robustnets.chapters.evasion_results import EPS, LOW, Arena, distance, right_after
+from robustnets.chapters.evasion_results import EPS, LOW, Arena, distance
 from robustnets.core.record import Record
 from robustnets.report.cells import Fixed, Percent, Points, PValue, Word
 from robustnets.report.reported import Reported
@@ -126,7 +126,7 @@ def _taken(arena: Arena, name: str) -> tuple[Record, int] | None:
 
 def _compare(a: Record, at: int, b: Record, radius: int):
     n = min(len(a.label), len(b.label))
-    one, other = right_after(a, at)[:n], right_after(b, radius)[:n]
+    one, other = a.right[at][:n], b.right[radius][:n]
     unpaired = unpaired_normal(int(one.sum()), n, int(other.sum()), n)
     far = [
         paired_means(

@@ -47,7 +47,7 @@ def _seeds(group, radius) -> tuple[float, ...]:
         return ()
     if radius is None:
         return tuple(float(r.correct.mean()) for r in group)
-    return tuple(float(results.right_after(r, radius).mean()) for r in group)
+    return tuple(float(r.right[radius].mean()) for r in group)
 
 
 def _reported(reported: Sequence[Reported], name: str | None, attack: str | None) -> float | None:

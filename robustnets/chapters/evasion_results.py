@@ -149,11 +149,6 @@ def _of_all_engines(record: Record) -> str:
 Outcome = Callable[[Record], np.ndarray]
 
 
-def right_after(record: Record, radius: int = -1) -> np.ndarray:
-    """bool (N,): right after the attack, whatever was said before it."""
-    return record.right[radius]
-
-
 def share(group: Sequence[Record], outcome: Outcome, among: Outcome | None = None) -> Interval:
     """The rate of an outcome: over examples with one training seed, over seeds with several.
 
@@ -179,7 +174,7 @@ def accuracy_before(group: Sequence[Record]) -> Interval:
 
 def accuracy_after(group: Sequence[Record], radius: int = -1) -> Interval:
     """Right after the attack, as the report counts: over all examples."""
-    return share(group, lambda r: right_after(r, radius))
+    return share(group, lambda r: r.right[radius])
 
 
 def success(group: Sequence[Record], radius: int = -1) -> Interval:
