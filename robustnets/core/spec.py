@@ -6,9 +6,36 @@ import json
 import math
 from typing import Any
 
+_QUIET = {"quiet": True}
+
+
+def quiet(default: Any) -> Any:
+    """A field that dictionaries and digests leave out while it has its default.
+
+    A spec that gains a field of this kind keeps the key of everything stored for it.
+
+    Args:
+        default: an immutable value, which the field must mean "as before" by.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Spec:
+        ...     a: int
+        ...     b: int = quiet(0)
+        >>> to_dict(Spec(1)), to_dict(Spec(1, 2))
+        ({'type': 'Spec', 'a': 1}, {'type': 'Spec', 'a': 1, 'b': 2})
+    """
+    return dataclasses.field(default=default, metadata=_QUIET)
+
+
+def _shown(value: Any, field: dataclasses.Field) -> bool:
+    return not (field.metadata.get("quiet") and getattr(value, field.name) == field.default)
+
 
 def to_dict(value: Any) -> Any:
     """Turn a spec into JSON types; a dataclass keeps its class name under "type".
+
+    Fields made by `quiet` are left out while they have their default.
 
     Args:
         value: a frozen dataclass, or nested tuples, dicts and scalars of such.
@@ -17,7 +44,8 @@ def to_dict(value: Any) -> Any:
         TypeError: for a value that has no faithful JSON form.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: to_dict(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        shown = [f.name for f in dataclasses.fields(value) if _shown(value, f)]
+        fields = {name: to_dict(getattr(value, name)) for name in shown}
         return {"type": type(value).__name__, **fields}
     if isinstance(value, (tuple, list)):
         return [to_dict(v) for v in value]

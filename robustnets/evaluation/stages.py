@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from robustnets import __version__
 from robustnets.core.dataset import Split, evenly_by_class
+from robustnets.core.schemas import EVALUATIONS
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
 from robustnets.core.store import Store
@@ -96,7 +96,7 @@ class Stages:
     def keep_in(self, store: Store | None, defense: Any) -> None:
         """Keep parts under the code of the defense, too: a model's digest knows only its name."""
         if store is not None:
-            code = digest(__version__, _source(defense), [_source(o) for o in self._layers()])
+            code = digest(EVALUATIONS, _source(defense), [_source(o) for o in self._layers()])
             self.folder = store.root / "evaluations" / code
 
     def surrogate(self, given: Any, store: Store | None) -> Classifier | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from robustnets import __version__
+from robustnets.core.schemas import FILTERS, NETWORKS, RECORDS, schemas
 from robustnets.core.spec import digest, to_dict
 from robustnets.training import AsGiven, Pretrained, Rule, Training
 
@@ -125,7 +125,7 @@ class Cell:
 
     def key(self, fingerprint: str, backend: str) -> str:
         """The digest under which the Record is stored."""
-        return digest(self, fingerprint, backend, __version__)
+        return digest(self, fingerprint, backend, *schemas(FILTERS, NETWORKS, RECORDS))
 
 
 def describe(network: Network) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from robustnets import __version__, backend
+from robustnets import backend
 from robustnets.core.dataset import Dataset, Split
+from robustnets.core.schemas import FILTERS, NETWORKS, schemas
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
 from robustnets.core.store import Store
@@ -75,8 +76,9 @@ class Workshop:
         self._recent: dict[str, Trained] = {}
 
     def key(self, *parts: Any) -> str:
-        """Digest of a spec together with the data, the backend and the version."""
-        return digest(*parts, self.fingerprint, backend.name(), __version__)
+        """Digest of a spec together with the data, the backend and who makes it."""
+        makers = (FILTERS,) if isinstance(parts[0], FilterSpec) else (FILTERS, NETWORKS)
+        return digest(*parts, self.fingerprint, backend.name(), *schemas(*makers))
 
     def network(self, network: Network) -> Trained:
         """The trained network, from the store if it is there; the last few stay in memory."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from robustnets.core.spec import digest, from_dict, to_dict
+from robustnets.core.spec import digest, from_dict, quiet, to_dict
 from robustnets.core.threat import ThreatModel
 
 
@@ -69,3 +69,18 @@ def test_values_without_a_faithful_form(value):
 def test_unknown_type():
     with pytest.raises(ValueError, match="unknown spec type 'Outer'; known: ThreatModel"):
         from_dict([to_dict(OUTER)], (ThreatModel,))
+
+
+@dataclass(frozen=True)
+class Grown:
+    a: int
+    rate: float = quiet(0.5)
+    inner: ThreatModel | None = quiet(None)
+
+
+def test_quiet_fields_are_left_out_at_their_default_and_come_back():
+    assert to_dict(Grown(1)) == {"type": "Grown", "a": 1}
+    assert from_dict(to_dict(Grown(1)), (Grown,)) == Grown(1)
+    whole = Grown(1, 0.25, ThreatModel("l2", 1.0))
+    assert from_dict(to_dict(whole), (Grown, ThreatModel)) == whole
+    assert len({digest(Grown(1)), digest(Grown(1, 0.25)), digest(whole)}) == 3
