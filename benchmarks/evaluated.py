@@ -9,7 +9,7 @@ import keras
 from robustnets import data
 from robustnets.core.store import Store
 from robustnets.experiments.cell import DatasetRef, Network
-from robustnets.experiments.networks import Workshop
+from robustnets.experiments.network_cache import NetworkCache
 from robustnets.layers import FilterSpec, LinearFilter
 from robustnets.training import SGD, Adam, FixedEpochs, Optimizer, Training
 
@@ -33,11 +33,11 @@ def digits_fc() -> keras.Model:
 
 def pca_100() -> LinearFilter:
     """The thesis' filter: 100 principal components of MNIST's training images."""
-    return LinearFilter.of(_workshop("mnist").fitted_filter(FilterSpec("pca", 100), SEED))
+    return LinearFilter.of(_cache("mnist").fitted_filter(FilterSpec("pca", 100), SEED))
 
 
-def _workshop(dataset: str) -> Workshop:
-    return Workshop(data.load(dataset), Store())
+def _cache(dataset: str) -> NetworkCache:
+    return NetworkCache(data.load(dataset), Store())
 
 
 def _trained(
@@ -46,4 +46,4 @@ def _trained(
     rule = FixedEpochs(epochs)
     training = Training((rule,), optimizer, batch)
     network = Network(DatasetRef(dataset), model, training, rule, SEED)
-    return _workshop(dataset).network(network).model
+    return _cache(dataset).network(network).model

@@ -216,7 +216,7 @@ def _is_protocol(item: type) -> bool:
     ("package", "registry", "belongs"),
     [
         ("attacks", "ATTACKS", lambda c: hasattr(c, "perturb") and not _is_protocol(c)),
-        ("defenses", "DEFENSES", lambda c: hasattr(c, "defend") and not _is_protocol(c)),
+        ("defenses", "DEFENSES", lambda c: hasattr(c, "recipe") and not _is_protocol(c)),
         ("layers", "LAYERS", lambda c: issubclass(c, keras.layers.Layer)),
     ],
 )

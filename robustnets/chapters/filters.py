@@ -68,7 +68,7 @@ def cells(
 
     from robustnets.attacks import FGSM
     from robustnets.core.threat import ThreatModel
-    from robustnets.defenses import Defense, FromScratch, Reconstruction, Retraining
+    from robustnets.defenses import InFront
     from robustnets.experiments.cell import Cell, DatasetRef, Network
     from robustnets.layers import FilterSpec
     from robustnets.training import FixedEpochs, Training
@@ -94,14 +94,14 @@ def cells(
         network = Network(ref, "fc_100_100_10", trajectory, rule, seed)
         pictured = 10 if seed == 0 else 0
         out.append(Cell(network, attack, s.etas, engine, "white-box", pictured))
-        defenses: list[Defense] = [Reconstruction(f) for f in filters]
+        defenses = [InFront(f) for f in filters]
         for count in s.counts:
-            defenses.append(Retraining(FilterSpec("pca", count), further))
+            defenses.append(InFront(FilterSpec("pca", count), further))
             if seed < s.scratch_seeds and count in s.scratch_counts:
-                defenses.append(FromScratch(FilterSpec("pca", count)))
+                defenses.append(InFront(FilterSpec("pca", count), start="fresh"))
         for defense in defenses:
             defended = replace(network, defense=defense)
-            shown = pictured if isinstance(defense, Reconstruction) else 0
+            shown = 0 if defense.recipe.trains else pictured
             out.append(Cell(defended, attack, s.etas, engine, "gray-box", shown))
             out.append(Cell(defended, attack, s.etas, engine, "white-box"))
     return tuple(out)
@@ -115,8 +115,11 @@ def key_of(record: Record) -> Key:
     defense, knowledge = record.cell["network"]["defense"], record.cell["knowledge"]
     if defense is None:
         return "none", "", 0, knowledge
-    spec = defense["filter"]
-    return defense["type"], spec["method"], spec["n_components"], knowledge
+    spec = defense["layer"]
+    name = "Retraining" if "training" in defense else "Reconstruction"
+    if defense.get("start") == "fresh":
+        name = "FromScratch"
+    return name, spec["method"], spec["n_components"], knowledge
 
 
 class _Results:

@@ -112,7 +112,8 @@ def _photographs(name: str, scale: str, seed: int, dataset: str | None) -> Any:
 def _figures(network: Any, s: Scale, engine: str) -> list[Any]:
     from robustnets.attacks import BIM, FGSM, PGD, DeepFool, DynamicDeepFool, HopSkipJump
     from robustnets.core.threat import ThreatModel
-    from robustnets.defenses import Smoothing
+    from robustnets.defenses import InFront
+    from robustnets.layers import SmoothingSpec
 
     eps = results.radius(network.dataset.name)
     linf, l2 = ThreatModel("linf", results.EPS), ThreatModel("l2", WHOLE)
@@ -128,7 +129,7 @@ def _figures(network: Any, s: Scale, engine: str) -> list[Any]:
         (DeepFool(l2, damping=0.0), (WHOLE,), s.deepfool),
         (DynamicDeepFool(l2), (WHOLE,), s.deepfool),
     )
-    smoothings = [Smoothing(*spec) for spec in results.SMOOTHINGS]
+    smoothings = [InFront(SmoothingSpec(*spec)) for spec in results.SMOOTHINGS]
     out = []
     for attack, radii, examples in attacks:
         through = "black-box" if isinstance(attack, HopSkipJump) else "white-box"
@@ -167,7 +168,8 @@ def _imagenet() -> Any | None:
 def _table(network: Any, s: Scale, engine: str, examples: int) -> list[Any]:
     from robustnets.attacks import PGD
     from robustnets.core.threat import ThreatModel
-    from robustnets.defenses import Smoothing
+    from robustnets.defenses import InFront
+    from robustnets.layers import SmoothingSpec
 
     radii = results.TABLE_EPS
     attack = PGD(ThreatModel("linf", radii[-1]), steps=s.steps, targeted=True)
@@ -182,10 +184,12 @@ def _table(network: Any, s: Scale, engine: str, examples: int) -> list[Any]:
             *((window, border) for window in results.EVEN),
             *((window, other) for window in results.SWAPPED),
         ):
-            defended = replace(network, defense=Smoothing(kind, more_window, its_border))
+            defended = replace(
+                network, defense=InFront(SmoothingSpec(kind, more_window, its_border))
+            )
             out.append(_cell(defended, *arguments, "gray-box", examples, **more))
         for window in results.WINDOWS:
-            defended = replace(network, defense=Smoothing(kind, window, border))
+            defended = replace(network, defense=InFront(SmoothingSpec(kind, window, border)))
             out.append(_cell(defended, *arguments, "gray-box", examples, **shown))
             if window == results.WINDOWS[0]:
                 out.append(_cell(defended, *arguments, "white-box", examples, **more))

@@ -60,9 +60,10 @@ def title(dataset: str) -> str:
 
 def smoothing_of(record: Record) -> Smoothing:
     """(kind, window), with the border where it is an unusual one; None for the bare network."""
-    spec = record.cell["network"]["defense"]
-    if spec is None:
+    defense = record.cell["network"]["defense"]
+    if defense is None:
         return None
+    spec = defense["layer"]
     usual = spec["border"] == BORDERS[spec["kind"]]
     named = (spec["kind"], spec["window"])
     return named if usual else (*named, spec["border"])

@@ -113,6 +113,18 @@ def _check(where: str, split: Split, classes: int) -> None:
         )
 
 
+def held_out(split: Split, share: float) -> tuple[Split, Split]:
+    """Hold the last share of the examples out, at least one.
+
+    Raises:
+        ValueError: if that leaves nothing to train on.
+    """
+    count = max(1, round(share * len(split)))
+    if count >= len(split):
+        raise ValueError(f"cannot hold {count} of {len(split)} training examples out")
+    return Split(split.x[:-count], split.y[:-count]), Split(split.x[-count:], split.y[-count:])
+
+
 def evenly_by_class(y: np.ndarray, n: int) -> np.ndarray:
     """Row numbers of n examples, all classes in proportion, the same on every machine.
 

@@ -1,33 +1,19 @@
-"""Defenses, one recipe per file: frozen specs that turn a network into a defended one."""
+"""Defenses, one recipe per file: frozen specs that say what becomes of a network."""
 
-from robustnets.defenses.base import Defense, Taught
+from robustnets.defenses.base import Defense, Recipe
 from robustnets.defenses.distillation import Distillation
-from robustnets.defenses.from_scratch import FromScratch
+from robustnets.defenses.in_front import InFront
 from robustnets.defenses.other_training import OtherTraining
-from robustnets.defenses.reconstruction import Reconstruction
-from robustnets.defenses.retraining import Retraining
-from robustnets.defenses.smoothing import Smoothing
 from robustnets.defenses.tempered import Tempered
 
-DEFENSES = (
-    Reconstruction,
-    Retraining,
-    FromScratch,
-    OtherTraining,
-    Smoothing,
-    Tempered,
-    Distillation,
-)
+DEFENSES = (InFront, OtherTraining, Tempered, Distillation)
 
 __all__ = [
     "DEFENSES",
     "Defense",
     "Distillation",
-    "FromScratch",
+    "InFront",
     "OtherTraining",
-    "Reconstruction",
-    "Retraining",
-    "Smoothing",
-    "Taught",
+    "Recipe",
     "Tempered",
 ]

@@ -1,100 +1,68 @@
-"""What a defense is: a frozen spec that turns a network into a defended one."""
+"""What a defense is: a frozen spec, and the recipe that the network cache carries out for it."""
 
-from typing import ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol
 
-import keras
-
-from robustnets.layers import FilterSpec
+from robustnets.layers import LayerSpec
 from robustnets.training import Training
 
+STARTS = ("trained", "fresh")
 
-class Train(Protocol):
-    """What a defense calls to train: a network, behind a layer or None, in place.
 
-    `temperature` is that of the loss. With `misclassified`, one of
-    `training.distillation.MISCLASSIFIED`, it learns the probabilities of the defense's teacher
-    instead of the classes: see `Taught`.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What becomes of a network, as data: nothing here computes.
+
+    Args:
+        front: what goes in front of the network, or None.
+        start: "trained", with the weights of the undefended network, or "fresh".
+        trains: whether the network is trained from there. Where it is not, the defended network
+            is put together at each use, and not stored.
+        training: how it is trained, by a single rule; None: as the undefended network is.
+        temperature: of the loss.
+        misclassified: what becomes of the examples that the teacher misclassifies, one of
+            `training.distillation.MISCLASSIFIED`; None where there is no teacher.
+        teacher: the defense of the network whose probabilities are learned, where `misclassified`
+            is given; None: the undefended network.
+        differentiable: a gradient through the defended network leads somewhere.
+        stochastic: two forward passes may differ.
+        rejects: the defended network has one more logit than classes, which means "flagged".
+
+    Raises:
+        ValueError: for another start, or a training by several rules.
     """
 
-    def __call__(
-        self,
-        network: keras.Model,
-        layer: keras.layers.Layer | None,
-        training: Training,
-        *,
-        temperature: float = 1.0,
-        misclassified: str | None = None,
-    ) -> None: ...
+    front: LayerSpec | None = None
+    start: str = "fresh"
+    trains: bool = True
+    training: Training | None = None
+    temperature: float = 1.0
+    misclassified: str | None = None
+    teacher: "Defense | None" = None
+    differentiable: bool = True
+    stochastic: bool = False
+    rejects: bool = False
 
-
-def filter_label(defense: "Defense") -> str:
-    """The label of a defense by a linear filter: "Reconstruction pca 100"."""
-    spec = defense.filter
-    words = "" if spec is None else f" {spec.method} {spec.n_components}"
-    return f"{type(defense).__name__}{words}"
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise ValueError(f"start must be one of {', '.join(STARTS)}, got {self.start!r}")
+        if self.training is not None and len(self.training.rules) != 1:
+            raise ValueError(
+                f"the training of a defense ends by one rule, got {self.training.rules}"
+            )
 
 
 class Defense(Protocol):
-    """What is put in front of a network, and what becomes of the network behind it.
-
-    Attributes:
-        filter: the linear filter in front, fitted on the training split; None where the
-            layer in front needs no data (`layer` makes it) or there is none.
-        label: a few words for progress lines and tables.
-        differentiable: a white-box attack can follow the defense's own gradient.
-        stochastic: two forward passes may differ.
-        starts_trained: `defend` is given the trained network; otherwise a fresh one.
-        trains: `defend` trains; otherwise it is done again at each use, and not stored.
-    """
+    """A frozen dataclass of settings, part of the key of all that is made with it."""
 
     @property
-    def filter(self) -> FilterSpec | None: ...
+    def label(self) -> str:
+        """A few words for progress lines and tables."""
 
     @property
-    def label(self) -> str: ...
+    def recipe(self) -> Recipe:
+        """What it does to a network.
 
-    differentiable: ClassVar[bool]
-    stochastic: ClassVar[bool]
-    starts_trained: ClassVar[bool]
-    trains: ClassVar[bool]
-
-    def layer(self) -> keras.layers.Layer | None:
-        """The layer in front, if `filter` is None: a new one, or None."""
-
-    def defend(
-        self,
-        network: keras.Model,
-        layer: keras.layers.Layer | None,
-        training: Training,
-        train: Train,
-    ) -> keras.Model:
-        """Build the defended network.
-
-        Args:
-            network: the network to defend; may be trained further in place.
-            layer: the fitted filter, or what `layer` made.
-            training: how undefended networks are trained.
-            train: trains (network, behind layer, training) in place.
-
-        Returns:
-            A model from unfiltered inputs to logits, the filter inside.
+        Raises:
+            ValueError: for settings that make no recipe.
         """
-
-
-@runtime_checkable
-class Taught(Defense, Protocol):
-    """A defense whose network learns from another one, its teacher.
-
-    The teacher is trained first and kept like any other network, so that several students
-    share it.
-    """
-
-    @property
-    def teacher(self) -> Defense | None:
-        """The teacher's own defense; None: the teacher is the undefended network."""
-
-
-def check_single_rule(training: Training | None) -> None:
-    """Raise ValueError for a training of a defense that has several rules."""
-    if training is not None and len(training.rules) != 1:
-        raise ValueError(f"the training of a defense ends by one rule, got {training.rules}")

@@ -5,11 +5,8 @@ misclassifies: CSDS440, sec. 2.4. See `training.distillation`.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-import keras
-
-from robustnets.defenses.base import Train, check_single_rule
+from robustnets.defenses.base import Recipe
 from robustnets.defenses.tempered import Tempered
 from robustnets.layers.temperature_softmax import check_temperature
 from robustnets.training import Training
@@ -34,16 +31,11 @@ class Distillation:
     temperature: float
     misclassified: str = "soft"
     training: Training | None = None
-    filter: ClassVar[None] = None
-    differentiable: ClassVar[bool] = True
-    stochastic: ClassVar[bool] = False
-    starts_trained: ClassVar[bool] = False
-    trains: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_temperature(self.temperature)
         check_misclassified(self.misclassified)
-        check_single_rule(self.training)
+        self.recipe  # noqa: B018  says what is wrong
 
     @property
     def label(self) -> str:
@@ -57,22 +49,12 @@ class Distillation:
             return None
         return Tempered(self.temperature, self.training)
 
-    def layer(self) -> None:
-        """None: there is no layer in front."""
-
-    def defend(
-        self,
-        network: keras.Model,
-        layer: keras.layers.Layer | None,
-        training: Training,
-        train: Train,
-    ) -> keras.Model:
-        """Build the defended network; see `Defense.defend`."""
-        train(
-            network,
-            layer,
-            self.training or training,
+    @property
+    def recipe(self) -> Recipe:
+        """What it does to a network."""
+        return Recipe(
+            training=self.training,
             temperature=self.temperature,
             misclassified=self.misclassified,
+            teacher=self.teacher,
         )
-        return network

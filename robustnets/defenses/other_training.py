@@ -4,11 +4,8 @@ Source: Lacok 2016, which takes penalties on the weights for a defense.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-import keras
-
-from robustnets.defenses.base import Train
+from robustnets.defenses.base import Recipe
 from robustnets.training import Training
 
 
@@ -21,38 +18,22 @@ class OtherTraining:
 
     Args:
         training: the recipe; its single rule says when it ends.
+
+    Raises:
+        ValueError: for several rules.
     """
 
     training: Training
-    differentiable: ClassVar[bool] = True
-    stochastic: ClassVar[bool] = False
-    starts_trained: ClassVar[bool] = False
-    trains: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if len(self.training.rules) != 1:
-            raise ValueError(f"other training ends by one rule, got {self.training.rules}")
+        self.recipe  # noqa: B018  says what is wrong
 
     @property
-    def filter(self) -> None:
-        """None: there is no filter."""
+    def recipe(self) -> Recipe:
+        """What it does to a network."""
+        return Recipe(training=self.training)
 
     @property
     def label(self) -> str:
         """The defense and its penalties."""
         return f"OtherTraining l1={self.training.l1:g} l2={self.training.l2:g}"
-
-    def layer(self) -> None:
-        """None: nothing stands in front."""
-
-    def defend(
-        self,
-        network: keras.Model,
-        layer: keras.layers.Layer | None,
-        training: Training,
-        train: Train,
-    ) -> keras.Model:
-        """Build the defended network; see `Defense.defend`."""
-        del layer, training
-        train(network, None, self.training)
-        return network

@@ -6,11 +6,8 @@ Wagner 2017, arXiv:1608.04644, sec. VIII).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-import keras
-
-from robustnets.defenses.base import Train, check_single_rule
+from robustnets.defenses.base import Recipe
 from robustnets.layers.temperature_softmax import check_temperature
 from robustnets.training import Training
 
@@ -29,31 +26,17 @@ class Tempered:
 
     temperature: float
     training: Training | None = None
-    filter: ClassVar[None] = None
-    differentiable: ClassVar[bool] = True
-    stochastic: ClassVar[bool] = False
-    starts_trained: ClassVar[bool] = False
-    trains: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_temperature(self.temperature)
-        check_single_rule(self.training)
+        self.recipe  # noqa: B018  says what is wrong
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it does to a network."""
+        return Recipe(training=self.training, temperature=self.temperature)
 
     @property
     def label(self) -> str:
         """The defense and its temperature."""
         return f"Tempered T {self.temperature:g}"
-
-    def layer(self) -> None:
-        """None: there is no layer in front."""
-
-    def defend(
-        self,
-        network: keras.Model,
-        layer: keras.layers.Layer | None,
-        training: Training,
-        train: Train,
-    ) -> keras.Model:
-        """Build the defended network; see `Defense.defend`."""
-        train(network, layer, self.training or training, temperature=self.temperature)
-        return network

@@ -15,7 +15,7 @@ from robustnets.evaluation import engines as evaluation
 from robustnets.experiments.cell import DatasetRef, Network
 from robustnets.experiments.examples import examples_for
 from robustnets.experiments.given import trajectory
-from robustnets.experiments.networks import Workshop
+from robustnets.experiments.network_cache import NetworkCache
 from robustnets.models import MODELS, Classifier
 from robustnets.models.load import is_source, load_classifier
 from robustnets.report.page import Page, Section, TableBlock, Text
@@ -143,7 +143,7 @@ def compare(
         seed: of the network and of the attack's draws.
         store: where networks are kept; None is the default store.
         data_dir: folder of the data sets, or None for the default search.
-        train_progress: as for `Workshop`.
+        train_progress: as for `NetworkCache`.
         progress: as for `evaluation.engines.carry_out`.
 
     Returns:
@@ -190,7 +190,7 @@ def _trained(
     """A network that is trained or taken from the store, its test examples, facts of both."""
     examples = data.load(dataset, data_dir)
     network = network_of(dataset, model, seed, len(examples.train))
-    trained = Workshop(examples, store, progress).network(network)
+    trained = NetworkCache(examples, store, progress).network(network)
     facts = {
         "network": f"{network.model}, {trajectory(network).max_epochs} epochs, seed {seed}",
         "data": f"{examples.name}, fingerprint {examples.fingerprint}",

@@ -3,9 +3,9 @@
 import keras
 
 from robustnets.data.imagenet import HOW_WEIGHTS
-from robustnets.defenses.base import Defense
+from robustnets.defenses import Defense
 from robustnets.experiments.cell import Network
-from robustnets.layers import prepend
+from robustnets.layers import FilterSpec, prepend
 from robustnets.models.imagenet_resnet50 import imagenet_resnet50, named_weights, weights_digest
 from robustnets.training import AsGiven, Pretrained, Training
 from robustnets.training.spec import single_rule
@@ -36,10 +36,10 @@ def behind_a_layer(model: keras.Model, defense: Defense) -> keras.Model:
     Raises:
         ValueError: for a defense that trains, or that is fitted to a training split.
     """
-    layer = defense.layer() if defense.filter is None else None
-    if layer is None or defense.trains or not defense.starts_trained:
+    recipe = defense.recipe
+    if recipe.front is None or isinstance(recipe.front, FilterSpec) or recipe.trains:
         raise ValueError(f"{defense.label} trains or is fitted; {NAME} is given")
-    return prepend(model, layer)
+    return prepend(model, recipe.front.layer())
 
 
 def trajectory(network: Network) -> Training:

@@ -141,12 +141,14 @@ def run(
 
 def _rounds(missing: Sequence[Planned]):
     """Yield lists of tasks that may run side by side."""
+    from robustnets.layers import FilterSpec  # loads Keras, which planning alone does not need
+
     networks = list(dict.fromkeys(p.cell.network for p in missing))
     defended = [n for n in networks if n.defense is not None]
     filters = dict.fromkeys(
-        (n.dataset, n.defense.filter, n.seed if n.defense.filter.method == "random" else 0)
+        (n.dataset, front, n.seed if front.method == "random" else 0)
         for n in defended
-        if n.defense.filter is not None
+        if isinstance(front := n.defense.recipe.front, FilterSpec)
     )
     yield [
         Task(f"filter {spec.method} {spec.n_components}", dataset, filters=((spec, seed),))
@@ -161,7 +163,7 @@ def _rounds(missing: Sequence[Planned]):
     yield [
         Task(describe(n), n.dataset, networks=(n,))
         for n in defended
-        if n.defense.trains and n not in teachers
+        if n.defense.recipe.trains and n not in teachers
     ]
     by_seed: dict[tuple[DatasetRef, int], list[Planned]] = {}
     for p in missing:
@@ -174,17 +176,14 @@ def _rounds(missing: Sequence[Planned]):
 
 def _teacher(network: Network) -> Network | None:
     """The network that a defended one learns from, if that is defended, too."""
-    from robustnets.defenses import Taught
-
-    if not isinstance(network.defense, Taught) or network.defense.teacher is None:
-        return None
-    return replace(network, defense=network.defense.teacher)
+    teacher = network.defense.recipe.teacher
+    return None if teacher is None else replace(network, defense=teacher)
 
 
 def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
     """Carry one task out in this process; `spread` calls it."""
     from robustnets.experiments.kept import Kept
-    from robustnets.experiments.networks import Workshop
+    from robustnets.experiments.network_cache import NetworkCache
 
     task, settings = item
     last = 0.0
@@ -200,16 +199,16 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
 
     dataset = load_dataset(task.dataset, settings.data_dir)
     board = Path(settings.tensorboard) if settings.tensorboard else None
-    workshop = Workshop(dataset, Store(settings.store), report, board, settings.devices)
+    cache = NetworkCache(dataset, Store(settings.store), report, board, settings.devices)
     kept = Kept()
     show((task.label, 0, 1, ""))
     for spec, seed in task.filters:
-        workshop.fitted_filter(spec, seed)
+        cache.fitted_filter(spec, seed)
     for network in task.networks:
-        workshop.network(network)
+        cache.network(network)
     for i, planned in enumerate(task.cells):
         show((task.label, i, len(task.cells) + 1, ""))
-        _measure(planned, workshop, kept)
+        _measure(planned, cache, kept)
     show((task.label, 1, 1, "done"))
 
 
@@ -237,20 +236,20 @@ def targets(cell: Cell, label: np.ndarray, classes: int) -> np.ndarray | None:
     return np.full(len(label), int(cell.target), np.int64)
 
 
-def _measure(planned: Planned, workshop, kept) -> None:
+def _measure(planned: Planned, cache, kept) -> None:
     from robustnets import backend, engines
     from robustnets.evaluation import measure
-    from robustnets.experiments.networks import apply_layer
+    from robustnets.experiments.network_cache import apply_layer
     from robustnets.models import InFloat64
 
     cell = planned.cell
-    test = workshop.dataset.take(None, cell.examples).test
-    trained = workshop.network(cell.network)
+    test = cache.dataset.take(None, cell.examples).test
+    trained = cache.network(cell.network)
     target = source = trained.classifier
     if cell.knowledge == "gray-box":
-        source = workshop.network(replace(cell.network, defense=None)).classifier
+        source = cache.network(replace(cell.network, defense=None)).classifier
     adversarial: Any = ()
-    aims = targets(cell, test.y, len(workshop.dataset.class_names))
+    aims = targets(cell, test.y, len(cache.dataset.class_names))
 
     def craft() -> Any:
         return engines.sweep(
@@ -286,15 +285,15 @@ def _measure(planned: Planned, workshop, kept) -> None:
             "robustnets": __version__,
             "python": platform.python_version(),
             **backend.describe(),
-            "data": workshop.fingerprint,
+            "data": cache.fingerprint,
         },
     )
     if cell.attack is not None and cell.attack.minimal:
         # ran once: the seconds of each radius are those of all
         seconds = record.about["attack_seconds"] / len(cell.epsilons)
         record = replace(record, about={**record.about, "attack_seconds": seconds})
-    layer = workshop.front(cell.network)
+    layer = cache.front(cell.network)
     if cell.pictured and layer is not None:
         filtered = np.clip(apply_layer(layer, test.x[: cell.pictured]), 0, 1)
         record = replace(record, pictures={**record.pictures, "filtered": filtered})
-    record.save(workshop.store.path("records", planned.key, ".npz"))
+    record.save(cache.store.path("records", planned.key, ".npz"))

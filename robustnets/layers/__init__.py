@@ -4,17 +4,21 @@ from robustnets.layers.fit_linear_filter import FilterSpec, FittedFilter, fit_fi
 from robustnets.layers.fold import fold
 from robustnets.layers.linear_filter import LinearFilter
 from robustnets.layers.prepend import prepend
-from robustnets.layers.spatial_smoothing import SpatialSmoothing
+from robustnets.layers.spatial_smoothing import SmoothingSpec, SpatialSmoothing
 from robustnets.layers.substitute import with_gradient_of
 from robustnets.layers.temperature_softmax import TemperatureSoftmax
 
+# what can be put in front of a network: a spec that says how it is made, fitted to data or not
+LayerSpec = FilterSpec | SmoothingSpec
 LAYERS = (LinearFilter, SpatialSmoothing, TemperatureSoftmax)
 
 __all__ = [
     "LAYERS",
     "FilterSpec",
     "FittedFilter",
+    "LayerSpec",
     "LinearFilter",
+    "SmoothingSpec",
     "SpatialSmoothing",
     "TemperatureSoftmax",
     "fit_filter",

@@ -8,7 +8,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,8 +34,16 @@ class FilterSpec:
         ValueError: for another method or number.
     """
 
+    differentiable: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
+
     method: str
     n_components: int | float
+
+    @property
+    def label(self) -> str:
+        """A few words for progress lines and tables."""
+        return f"{self.method} {self.n_components}"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

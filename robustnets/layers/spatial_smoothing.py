@@ -12,7 +12,8 @@ smoothing without ("mirror").
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -40,6 +41,42 @@ def check_smoothing(kind: Any, window: Any, border: Any) -> None:
         raise ValueError(f"window must be an int >= 1, got {window!r}")
     if border not in BORDERS:
         raise ValueError(f"border must be one of {', '.join(BORDERS)}, got {border!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class SmoothingSpec:
+    """Which smoothing goes in front of a network.
+
+    Args:
+        kind, window, border: as for `SpatialSmoothing`.
+
+    Raises:
+        ValueError: for settings that the layer does not know.
+
+    Example:
+        >>> SmoothingSpec("mean", 5, "constant").label
+        'mean 5 constant'
+    """
+
+    differentiable: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
+
+    kind: str
+    window: int
+    border: str = "reflect"
+
+    def __post_init__(self) -> None:
+        check_smoothing(self.kind, self.window, self.border)
+
+    @property
+    def label(self) -> str:
+        """The kind, the window, and the border where it is not the usual one."""
+        border = "" if self.border == "reflect" else f" {self.border}"
+        return f"{self.kind} {self.window}{border}"
+
+    def layer(self) -> "SpatialSmoothing":
+        """A new layer."""
+        return SpatialSmoothing(self.kind, self.window, self.border)
 
 
 @keras.saving.register_keras_serializable(package="robustnets")

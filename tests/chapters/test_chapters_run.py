@@ -188,7 +188,7 @@ def _mnist():
 def test_a_slice_of_mnist(tmp_path):
     from robustnets.attacks import FGSM
     from robustnets.core.threat import ThreatModel
-    from robustnets.defenses import Reconstruction
+    from robustnets.defenses import InFront
     from robustnets.experiments.cell import Cell, DatasetRef, Network
     from robustnets.layers import FilterSpec
     from robustnets.training import SGD, FixedEpochs, Training
@@ -196,7 +196,7 @@ def test_a_slice_of_mnist(tmp_path):
     rule = FixedEpochs(15)
     training = Training((rule,), SGD(0.1), batch_size=50)
     network = Network(DatasetRef("mnist", 2000, 300), "fc_100_100_10", training, rule, 0)
-    defended = replace(network, defense=Reconstruction(FilterSpec("pca", 20)))
+    defended = replace(network, defense=InFront(FilterSpec("pca", 20)))
     attack, etas = FGSM(ThreatModel("linf", 0.1)), (0.0, 0.1, 0.3)
     bare, gray, white = runner.run(
         [

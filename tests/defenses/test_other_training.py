@@ -7,9 +7,9 @@ import pytest
 
 from robustnets import data
 from robustnets.core.store import Store
-from robustnets.defenses import OtherTraining
+from robustnets.defenses import OtherTraining, Recipe
 from robustnets.experiments.cell import DatasetRef, Network
-from robustnets.experiments.networks import Workshop
+from robustnets.experiments.network_cache import NetworkCache
 from robustnets.training import FixedEpochs, Training
 
 RULES = (FixedEpochs(2),)
@@ -25,30 +25,21 @@ def same(first, second):
 
 def test_it_is_the_network_of_that_training(tmp_path):
     reports = []
-    workshop = Workshop(
+    cache = NetworkCache(
         data.load("digits").take(100, 20), Store(tmp_path), lambda *report: reports.append(report)
     )
-    penalised = workshop.network(replace(BARE, training=PENALISED))
+    penalised = cache.network(replace(BARE, training=PENALISED))
     count = len(reports)
     assert count == 2
-    defended = workshop.network(replace(BARE, defense=OtherTraining(PENALISED)))
+    defended = cache.network(replace(BARE, defense=OtherTraining(PENALISED)))
     assert len(reports) == count  # it was trained already
     assert same(defended, penalised)
-    assert not same(defended, workshop.network(BARE))
-
-
-def test_defend_trains_the_fresh_network_by_its_own_recipe():
-    calls = []
-    fresh = object()
-    made = OtherTraining(PENALISED).defend(fresh, None, USUAL, lambda *args: calls.append(args))
-    assert made is fresh
-    assert calls == [(fresh, None, PENALISED)]
+    assert not same(defended, cache.network(BARE))
 
 
 def test_what_it_says():
     defense = OtherTraining(PENALISED)
     assert defense.label == "OtherTraining l1=0.001 l2=0.001"
-    assert defense.filter is None
-    assert defense.layer() is None
-    with pytest.raises(ValueError, match="other training ends by one rule"):
+    assert defense.recipe == Recipe(training=PENALISED)
+    with pytest.raises(ValueError, match="the training of a defense ends by one rule"):
         OtherTraining(replace(USUAL, rules=(FixedEpochs(1), FixedEpochs(2))))

@@ -6,14 +6,14 @@ import pytest
 
 from robustnets.attacks import FGSM
 from robustnets.core.threat import ThreatModel
-from robustnets.defenses import Reconstruction
+from robustnets.defenses import InFront
 from robustnets.experiments.cell import Cell, DatasetRef, Network, describe, describe_cell
 from robustnets.layers import FilterSpec
 from robustnets.training import EarlyStop, FixedEpochs, StableWeights, Training
 
 RULES = (FixedEpochs(3), EarlyStop(2))
 NETWORK = Network(DatasetRef("digits"), "fc_100_100_10", Training(RULES), RULES[0], 5)
-DEFENDED = replace(NETWORK, defense=Reconstruction(FilterSpec("pca", 9)))
+DEFENDED = replace(NETWORK, defense=InFront(FilterSpec("pca", 9)))
 FAST = FGSM(ThreatModel("linf", 0.1))
 AIMED = FGSM(ThreatModel("linf", 0.1), targeted=True)
 
@@ -67,7 +67,7 @@ def test_key_depends_on_all_of_it():
         replace(cell, network=replace(DEFENDED, seed=6)),
         replace(cell, network=replace(DEFENDED, rule=RULES[1])),
         replace(cell, network=replace(DEFENDED, dataset=DatasetRef("digits", 300))),
-        replace(cell, network=replace(DEFENDED, defense=Reconstruction(FilterSpec("svd", 9)))),
+        replace(cell, network=replace(DEFENDED, defense=InFront(FilterSpec("svd", 9)))),
     ]
     keys = {c.key("data", "tensorflow") for c in (cell, *others)}
     assert len(keys) == len(others) + 1
@@ -80,11 +80,10 @@ def test_labels():
     assert describe(NETWORK) == "fc_100_100_10, seed 5"
     slow = Training(RULES, reduce_lr_patience=2)
     assert describe(replace(NETWORK, training=slow)) == "fc_100_100_10 + plateau, seed 5"
-    assert describe(DEFENDED) == "fc_100_100_10, Reconstruction pca 9, seed 5"
+    assert describe(DEFENDED) == "fc_100_100_10, pca 9, seed 5"
     assert describe_cell(Cell(NETWORK)) == "fc_100_100_10, seed 5, FixedEpochs epochs 3"
     assert describe_cell(Cell(DEFENDED, FAST, (0.1, 0.2), knowledge="gray-box")) == (
-        "fc_100_100_10, Reconstruction pca 9, seed 5, FixedEpochs epochs 3, "
-        "FGSM linf at 2 radii, gray-box, native"
+        "fc_100_100_10, pca 9, seed 5, FixedEpochs epochs 3, FGSM linf at 2 radii, gray-box, native"
     )
     aimed = Cell(NETWORK, AIMED, (0.1,), knowledge="white-box", target=7)
     assert "FGSM linf to class 7 at 1 radii" in describe_cell(aimed)

@@ -7,18 +7,21 @@ import numpy as np
 from robustnets import engines
 from robustnets.attacks import BIM, FGSM
 from robustnets.core.threat import ThreatModel
-from robustnets.defenses import Smoothing
+from robustnets.defenses import InFront
 from robustnets.engines import Adversarial
 from robustnets.experiments import runner
 from robustnets.experiments.cell import Cell, DatasetRef, Network
 from robustnets.experiments.kept import Kept, crafted_as
+from robustnets.layers import SmoothingSpec
 from robustnets.training import Adam, FixedEpochs, Training
 
 RULE = FixedEpochs(20)
 BASE = Network(
     DatasetRef("digits", 200, 30), "fc_100_100_10", Training((RULE,), Adam(0.003), 20), RULE, 0
 )
-MEAN, MEDIAN = (replace(BASE, defense=Smoothing(kind, 3)) for kind in ("mean", "median"))
+MEAN, MEDIAN = (
+    replace(BASE, defense=InFront(SmoothingSpec(kind, 3))) for kind in ("mean", "median")
+)
 ATTACK = BIM(ThreatModel("linf", 0.1), steps=3)
 BARE = Cell(BASE, ATTACK, (0.1,), "native", "white-box", pictured=2)
 GRAY = tuple(Cell(n, ATTACK, (0.1,), "native", "gray-box") for n in (MEAN, MEDIAN))

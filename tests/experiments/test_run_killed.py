@@ -18,7 +18,7 @@ import os, signal, sys
 from robustnets.attacks import FGSM
 from robustnets.core import store
 from robustnets.core.threat import ThreatModel
-from robustnets.defenses import Reconstruction, Retraining
+from robustnets.defenses import InFront
 from robustnets.experiments.cell import Cell, DatasetRef, Network
 from robustnets.experiments.runner import Settings, run
 from robustnets.layers import FilterSpec
@@ -63,9 +63,9 @@ def cell(knowledge, defense=None, rule=rules[0]):
 pca = FilterSpec("pca", 7)
 cells = [
     *(cell("white-box", rule=rule) for rule in rules),
-    cell("gray-box", Reconstruction(pca)),
-    cell("gray-box", Retraining(pca, further)),
-    cell("white-box", Retraining(pca, further)),
+    cell("gray-box", InFront(pca)),
+    cell("gray-box", InFront(pca, further)),
+    cell("white-box", InFront(pca, further)),
 ]
 for record in run(cells, Settings(root, threads=1)):
     print("Record", record.fingerprint)

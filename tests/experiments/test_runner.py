@@ -13,7 +13,7 @@ from robustnets.attacks import FGSM
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.core.threat import ThreatModel
-from robustnets.defenses import Reconstruction, Retraining
+from robustnets.defenses import InFront
 from robustnets.experiments import runner
 from robustnets.experiments.cell import Cell, DatasetRef, Network
 from robustnets.experiments.shard import Shard
@@ -34,7 +34,7 @@ def cells(seeds=(0,)):
         network = Network(DatasetRef("digits", 200, 60), "fc_100_100_10", TRAINING, RULES[1], seed)
         out.append(Cell(replace(network, rule=RULES[0])))
         out.append(Cell(network, FAST, (0.05, 0.2), knowledge="white-box", pictured=2))
-        for defense in (Reconstruction(PCA), Retraining(PCA, FURTHER)):
+        for defense in (InFront(PCA), InFront(PCA, FURTHER)):
             defended = replace(network, defense=defense)
             for knowledge in ("gray-box", "white-box"):
                 out.append(Cell(defended, FAST, (0.05, 0.2), knowledge=knowledge, pictured=2))

@@ -8,10 +8,10 @@ from keras.applications.resnet50 import preprocess_input
 from robustnets.core.dataset import Dataset, Split
 from robustnets.core.store import Store
 from robustnets.data.imagenet import DOWNLOAD, WEIGHTS
-from robustnets.defenses import Reconstruction, Smoothing
+from robustnets.defenses import InFront
 from robustnets.experiments.cell import DatasetRef, Network, describe
-from robustnets.experiments.networks import Workshop, apply_layer
-from robustnets.layers import FilterSpec
+from robustnets.experiments.network_cache import NetworkCache, apply_layer
+from robustnets.layers import FilterSpec, SmoothingSpec
 from robustnets.models.imagenet_resnet50 import (
     FILE,
     WeightsUnavailable,
@@ -65,38 +65,38 @@ def network(weights, defense=None):
 
 
 @pytest.fixture
-def workshop(tmp_path):
+def cache(tmp_path):
     names = tuple(str(k) for k in range(1000))
     split = Split(X, np.arange(len(X)))
-    return Workshop(Dataset("imagenet", split, split, names), Store(tmp_path / "store"))
+    return NetworkCache(Dataset("imagenet", split, split, names), Store(tmp_path / "store"))
 
 
-def test_the_workshop_takes_it_as_given(weights, workshop):
+def test_the_cache_takes_it_as_given(weights, cache):
     bare = network(weights)
     assert describe(bare) == "imagenet_resnet50 as given"
-    trained = workshop.network(bare)
+    trained = cache.network(bare)
     assert trained.curves == {}
     assert trained.about == {"weights": weights_digest(weights)}
-    smoothed = network(weights, Smoothing("mean", 3, "constant"))
-    behind = workshop.network(smoothed).classifier
-    front = workshop.front(smoothed)
+    smoothed = network(weights, InFront(SmoothingSpec("mean", 3, "constant")))
+    behind = cache.network(smoothed).classifier
+    front = cache.front(smoothed)
     expected = trained.classifier.predict(apply_layer(front, X))
     np.testing.assert_allclose(behind.predict(X), expected, rtol=0, atol=1e-3)
     assert np.abs(behind.predict(X) - trained.classifier.predict(X)).max() > 0.01
-    assert not list((workshop.store.root).rglob("*.keras"))  # it is the user's, and not kept
+    assert not list((cache.store.root).rglob("*.keras"))  # it is the user's, and not kept
 
 
-def test_it_is_refused_where_it_would_be_another(weights, workshop, monkeypatch):
-    bare, fitted = network(weights), network(weights, Reconstruction(FilterSpec("pca", 3)))
-    kept = Workshop(workshop.dataset, workshop.store)
+def test_it_is_refused_where_it_would_be_another(weights, cache, monkeypatch):
+    bare, fitted = network(weights), network(weights, InFront(FilterSpec("pca", 3)))
+    kept = NetworkCache(cache.dataset, cache.store)
     with pytest.raises(ValueError, match="trains or is fitted"):
         kept.network(fitted)
     weights.write_bytes(weights.read_bytes() + b"0")
     with pytest.raises(ValueError, match="are not those of"):
-        workshop.network(bare)
+        cache.network(bare)
     monkeypatch.delenv(WEIGHTS)
     with pytest.raises(ValueError, match=f"set {WEIGHTS} to `imagenet`"):
-        workshop.network(bare)
+        cache.network(bare)
 
 
 def test_a_file_of_something_else_is_refused(weights):

@@ -1,24 +1,24 @@
-"""Trained networks and fitted filters: taken from the store, or made and put there."""
+"""Trained networks and fitted filters: loaded from the store, made on a miss."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from robustnets import backend
-from robustnets.core.dataset import Dataset, Split
+from robustnets.core.dataset import Dataset, Split, held_out
 from robustnets.core.schemas import FILTERS, NETWORKS, schemas
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
 from robustnets.core.store import Store
-from robustnets.defenses import OtherTraining
+from robustnets.defenses import OtherTraining, Recipe
 from robustnets.experiments.cell import Network, describe
 from robustnets.experiments.given import behind_a_layer, given_model, trajectory
-from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter, fold
+from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter, fold, prepend
 from robustnets.models import MODELS
 from robustnets.models.classifier import Classifier, run_in_batches
 from robustnets.training import Pretrained, Training
@@ -48,8 +48,16 @@ class Trained:
     classifier: Classifier
 
 
-class Workshop:
-    """Makes networks over one data set and keeps them in a store.
+class Lesson(NamedTuple):
+    """Training examples, their soft labels float32 (N, K) or None, and facts as JSON types."""
+
+    examples: Split
+    soft_labels: np.ndarray | None
+    about: dict[str, Any]
+
+
+class NetworkCache:
+    """Trained networks over one data set, kept in a store.
 
     Args:
         dataset: the data that networks are trained on.
@@ -81,29 +89,29 @@ class Workshop:
         return digest(*parts, self.fingerprint, backend.name(), *schemas(*makers))
 
     def network(self, network: Network) -> Trained:
-        """The trained network, from the store if it is there; the last few stay in memory."""
+        """The trained network: loaded from the store, trained on a miss; the last few in memory."""
         key = self.key(network)
         if key in self._recent:
             self._recent[key] = self._recent.pop(key)  # used last, dropped last
             return self._recent[key]
-        if isinstance(network.training, Pretrained):
-            trained = self._given(network, network.training)
-        elif isinstance(network.defense, OtherTraining):
-            # an undefended network like others, and trained once
-            other = network.defense.training
-            trained = self.network(
-                replace(network, training=other, rule=other.rules[0], defense=None)
-            )
-        elif network.defense is not None and not network.defense.trains:
-            trained = self._defended(network)
-        else:
-            if not self.store.has("networks", key, ".keras"):
-                self._train(network)
-            trained = self._load(key)
+        trained = self._made(network, key)
         self._recent[key] = trained
         while len(self._recent) > _KEPT:
             self._recent.pop(next(iter(self._recent)))
         return trained
+
+    def _made(self, network: Network, key: str) -> Trained:
+        if isinstance(network.training, Pretrained):
+            return self._given(network, network.training)
+        if isinstance(network.defense, OtherTraining):
+            # an undefended network like others, and trained once
+            other = network.defense.training
+            return self.network(replace(network, training=other, rule=other.rules[0], defense=None))
+        if network.defense is not None and not network.defense.recipe.trains:
+            return self._put_together(network)
+        if not self.store.has("networks", key, ".keras"):
+            self._train(network)
+        return self._load(key)
 
     def _given(self, network: Network, training: Pretrained) -> Trained:
         """A network that comes trained, with a layer in front or without."""
@@ -114,14 +122,19 @@ class Workshop:
         model = behind_a_layer(base.model, network.defense)
         return Trained(model, {}, base.about, Classifier(model))
 
+    def _put_together(self, network: Network) -> Trained:
+        """The undefended network's weights behind a layer; nothing is trained."""
+        model, about = self._start(network)
+        layer = self.front(network)
+        model = model if layer is None else prepend(model, layer)
+        return Trained(model, {}, about, Classifier(fold(model)))
+
     def front(self, network: Network) -> keras.layers.Layer | None:
         """The layer that a network's defense puts before it, or None where it puts none."""
-        defense = network.defense
-        if defense is None:
-            return None
-        if defense.filter is None:
-            return defense.layer()
-        return LinearFilter.of(self.fitted_filter(defense.filter, network.seed))
+        spec = None if network.defense is None else network.defense.recipe.front
+        if isinstance(spec, FilterSpec):
+            return LinearFilter.of(self.fitted_filter(spec, network.seed))
+        return None if spec is None else spec.layer()
 
     def fitted_filter(self, spec: FilterSpec, seed: int) -> FittedFilter:
         """The fitted filter, from the store if it is there.
@@ -142,67 +155,49 @@ class Workshop:
         classes = len(self.dataset.class_names)
         return build(self.dataset.image_shape, classes, derive(network.seed, "initial weights"))
 
+    def _start(self, network: Network) -> tuple[keras.Model, dict[str, Any]]:
+        """The network before its defense trains it, and what is known about it."""
+        model, about = self._fresh(network), {}
+        recipe = Recipe() if network.defense is None else network.defense.recipe
+        if recipe.start == "trained":
+            base = self.network(replace(network, defense=None))
+            model.set_weights(base.model.get_weights())
+            about = base.about
+        if isinstance(recipe.front, FilterSpec):
+            fitted = self.fitted_filter(recipe.front, network.seed)
+            found = {
+                "explained_variance": fitted.explained_variance,
+                "converged": fitted.converged,
+            }
+            about = {**about, "filter": found}
+        return model, about
+
     def _train(self, network: Network) -> None:
         """Train and store a network, or all the stops of an undefended trajectory."""
-        if network.defense is not None:
-            self._defended(network)
-            return
-        model = self._fresh(network)
-        training = trajectory(network)
-        train, _ = held_out(self.dataset.train, training.validation)
-        fitted = self._fit(model, training, network, None, train)
+        recipe = Recipe() if network.defense is None else network.defense.recipe
+        training = recipe.training or trajectory(network)
+        model, about = self._start(network)
+        layer = self.front(network)
+        lesson = self._lesson(network, recipe, training)
+        about |= lesson.about
+        fitted = self._fit(model, training, network, layer, lesson, recipe.temperature)
         for stop in fitted.stops:
             model.set_weights(stop.weights)
-            self._keep(replace(network, rule=stop.rule), model, fitted, stop, {})
+            whole = model if layer is None else prepend(model, layer)
+            # a defense has one stop, that of its own training
+            rule = network.rule if network.defense is not None else stop.rule
+            self._keep(replace(network, rule=rule), whole, fitted, stop, about)
 
-    def _defended(self, network: Network) -> Trained:
-        """Build a defended network; store it if its defense trains."""
-        defense = network.defense
-        start = self._fresh(network)
-        about: dict[str, Any] = {}
-        if defense.starts_trained:
-            base = self.network(replace(network, defense=None))
-            start.set_weights(base.model.get_weights())
-            about = base.about
-        layer = self.front(network)
-        trained: list[Fitted] = []
-        taught: dict[str, Any] = {}
-
-        def train(
-            model: keras.Model,
-            layer: keras.layers.Layer | None,
-            training: Training,
-            *,
-            temperature: float = 1.0,
-            misclassified: str | None = None,
-        ) -> None:
-            examples, _ = held_out(self.dataset.train, training.validation)
-            labels: np.ndarray | None = None
-            if misclassified is not None:
-                teacher = self.network(replace(network, defense=defense.teacher)).classifier
-                logits = teacher.predict(examples.x)
-                wrong = int((logits.argmax(axis=1) != examples.y).sum())
-                taught["teacher"] = {"examples": len(examples), "misclassified": wrong}
-                examples, labels = lesson(examples, logits, temperature, misclassified)
-            trained.append(
-                self._fit(model, training, network, layer, examples, temperature, labels)
-            )
-            model.set_weights(trained[-1].stops[0].weights)
-
-        model = defense.defend(start, layer, trajectory(network), train)
-        if defense.filter is not None:
-            fitted = self.fitted_filter(defense.filter, network.seed)
-            about = {
-                **about,
-                "filter": {
-                    "explained_variance": fitted.explained_variance,
-                    "converged": fitted.converged,
-                },
-            }
-        about = {**about, **taught}
-        if trained:
-            about = self._keep(network, model, trained[0], trained[0].stops[0], about)
-        return Trained(model, {}, about, Classifier(fold(model)))
+    def _lesson(self, network: Network, recipe: Recipe, training: Training) -> Lesson:
+        """What the network learns: the labels, or its teacher's probabilities."""
+        examples, _ = held_out(self.dataset.train, training.validation)
+        if recipe.misclassified is None:
+            return Lesson(examples, None, {})
+        teacher = self.network(replace(network, defense=recipe.teacher)).classifier
+        logits = teacher.predict(examples.x)
+        wrong = int((logits.argmax(axis=1) != examples.y).sum())
+        about = {"teacher": {"examples": len(examples), "misclassified": wrong}}
+        return Lesson(*lesson(examples, logits, recipe.temperature, recipe.misclassified), about)
 
     def _fit(
         self,
@@ -210,13 +205,13 @@ class Workshop:
         training: Training,
         network: Network,
         layer: keras.layers.Layer | None,
-        train: Split,
-        temperature: float = 1.0,
-        soft_labels: np.ndarray | None = None,
+        lesson: Lesson,
+        temperature: float,
     ) -> Fitted:
         # the rule only says which stop is wanted: the trajectory is the same for all of them
         key = self.key(replace(network, rule=network.training.rules[0]), training)
         _, validation = held_out(self.dataset.train, training.validation)
+        train = lesson.examples
         if layer is not None:
             # a fixed first layer is applied once here instead of at every step
             train = Split(apply_layer(layer, train.x), train.y)
@@ -234,7 +229,7 @@ class Workshop:
             training,
             derive(network.seed, "training"),
             temperature=temperature,
-            soft_labels=soft_labels,
+            soft_labels=lesson.soft_labels,
             checkpoint_path=path,
             callbacks=callbacks,
             progress=report and (lambda epoch, epochs, logs: report(label, epoch, epochs, logs)),
@@ -250,7 +245,7 @@ class Workshop:
         fitted: Fitted,
         stop: Stop,
         about: dict[str, Any],
-    ) -> dict[str, Any]:
+    ) -> None:
         curves: dict[str, Any] = {
             name: curve[: stop.epoch] for name, curve in fitted.curves.items()
         }
@@ -265,7 +260,6 @@ class Workshop:
         self.store.write("networks", key, ".npz", lambda p: np.savez(p, facts=facts, **curves))
         # the model comes last: where it is, all the rest is
         self.store.write("networks", key, ".keras", model.save)
-        return about
 
     def _load(self, key: str) -> Trained:
         with np.load(self.store.path("networks", key, ".npz")) as file:
@@ -275,18 +269,6 @@ class Workshop:
             self.store.path("networks", key, ".keras"), compile=False, safe_mode=True
         )
         return Trained(model, arrays, about, Classifier(fold(model)))
-
-
-def held_out(split: Split, share: float) -> tuple[Split, Split]:
-    """Hold the last share of the examples out, at least one.
-
-    Raises:
-        ValueError: if that leaves nothing to train on.
-    """
-    count = max(1, round(share * len(split)))
-    if count >= len(split):
-        raise ValueError(f"cannot hold {count} of {len(split)} training examples out")
-    return Split(split.x[:-count], split.y[:-count]), Split(split.x[-count:], split.y[-count:])
 
 
 def apply_layer(layer: keras.layers.Layer, x: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Distillation through the Workshop: a teacher that several students share, and what is kept."""
+"""Distillation through the network cache: students share a teacher, and what is kept of them."""
 
 from dataclasses import replace
 
@@ -7,14 +7,15 @@ import pytest
 
 from robustnets import data
 from robustnets.attacks import FGSM
+from robustnets.core.dataset import held_out
 from robustnets.core.seeds import derive
 from robustnets.core.spec import from_dict, to_dict
 from robustnets.core.store import Store
 from robustnets.core.threat import ThreatModel
-from robustnets.defenses import DEFENSES, Distillation, Reconstruction, Taught, Tempered
+from robustnets.defenses import DEFENSES, Distillation, InFront, Tempered
 from robustnets.experiments import runner
 from robustnets.experiments.cell import Cell, DatasetRef, Network
-from robustnets.experiments.networks import Workshop, held_out
+from robustnets.experiments.network_cache import NetworkCache
 from robustnets.layers import FilterSpec
 from robustnets.models import ScaledLogits, SoftmaxOutput
 from robustnets.training import Adam, FixedEpochs, Training
@@ -47,12 +48,12 @@ def plain_graphs():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, plain_graphs):
-    """The Records, a Workshop on their store, and the labels of the tasks in their order."""
+    """The Records, a NetworkCache on their store, and the labels of the tasks in their order."""
     folder = tmp_path_factory.mktemp("store")
     events = []
     records = runner.run(cells(), runner.Settings(str(folder)), show=events.append)
-    workshop = Workshop(data.load("digits").take(240, 60), Store(folder))
-    return records, workshop, list(dict.fromkeys(label for label, *_ in events))
+    cache = NetworkCache(data.load("digits").take(240, 60), Store(folder))
+    return records, cache, list(dict.fromkeys(label for label, *_ in events))
 
 
 def same(a, b):
@@ -60,7 +61,7 @@ def same(a, b):
 
 
 def test_the_teacher_is_trained_once_and_first(made):
-    records, workshop, labels = made
+    records, cache, labels = made
     order = [label for label in labels if label.startswith("fc_100")]
     assert order == [
         "fc_100_100_10, seed 3",
@@ -70,18 +71,18 @@ def test_the_teacher_is_trained_once_and_first(made):
             for how in ("soft", "removed", "hard")
         ),
     ]
-    kept = list((workshop.store.root / "networks").rglob("*.keras"))
+    kept = list((cache.store.root / "networks").rglob("*.keras"))
     assert len(kept) == 5
     before = {p: p.stat().st_mtime_ns for p in kept}
 
     def report(*what):
         raise AssertionError(f"trained again: {what}")
 
-    again = Workshop(workshop.dataset, workshop.store, report)
+    again = NetworkCache(cache.dataset, cache.store, report)
     for network in (BASE, TEACHER, *STUDENTS):
         again.network(network)
     assert {p: p.stat().st_mtime_ns for p in kept} == before
-    assert not list((workshop.store.root / "checkpoints").rglob("*.npz"))
+    assert not list((cache.store.root / "checkpoints").rglob("*.npz"))
     told = {r.about["teacher"]["misclassified"] for r in records if "teacher" in r.about}
     assert len(told) == 1
     assert {r.about["teacher"]["examples"] for r in records if "teacher" in r.about} == {200}
@@ -89,24 +90,24 @@ def test_the_teacher_is_trained_once_and_first(made):
 
 def test_a_student_is_trained_on_what_its_teacher_says(made, plain_graphs):
     """By hand, with `fit` alone."""
-    _, workshop, _ = made
-    train, validation = held_out(workshop.dataset.train, TRAINING.validation)
-    logits = workshop.network(TEACHER).classifier.predict(train.x)
+    _, cache, _ = made
+    train, validation = held_out(cache.dataset.train, TRAINING.validation)
+    logits = cache.network(TEACHER).classifier.predict(train.x)
     seed = derive(BASE.seed, "training")
     for network in STUDENTS[:2]:
         examples, labels = lesson(train, logits, T, network.defense.misclassified)
         alone = fit(
-            workshop._fresh(BASE), examples, validation, TRAINING, seed,
+            cache._fresh(BASE), examples, validation, TRAINING, seed,
             temperature=T, soft_labels=labels,
         )  # fmt: skip
-        assert same(alone.stops[0].weights, workshop.network(network).model.get_weights())
-    teacher = fit(workshop._fresh(BASE), train, validation, TRAINING, seed, temperature=T)
-    assert same(teacher.stops[0].weights, workshop.network(TEACHER).model.get_weights())
+        assert same(alone.stops[0].weights, cache.network(network).model.get_weights())
+    teacher = fit(cache._fresh(BASE), train, validation, TRAINING, seed, temperature=T)
+    assert same(teacher.stops[0].weights, cache.network(TEACHER).model.get_weights())
 
 
 def test_treatments_differ_if_the_teacher_errs(made):
-    _, workshop, _ = made
-    weights = [workshop.network(n).model.get_weights() for n in (BASE, TEACHER, *STUDENTS)]
+    _, cache, _ = made
+    weights = [cache.network(n).model.get_weights() for n in (BASE, TEACHER, *STUDENTS)]
     for i, one in enumerate(weights):
         assert not any(same(one, other) for other in weights[:i])
 
@@ -134,9 +135,9 @@ def test_teachers():
     assert Distillation(T).teacher == Tempered(T)
     assert Distillation(1).teacher is None
     assert Distillation(1, training=TRAINING).teacher == Tempered(1, TRAINING)
-    assert isinstance(Distillation(T), Taught)
-    for other in (Tempered(T), Reconstruction(FilterSpec("pca", 4))):
-        assert not isinstance(other, Taught)
+    assert Distillation(T).recipe.misclassified == "soft"
+    for other in (Tempered(T), InFront(FilterSpec("pca", 4))):
+        assert other.recipe.misclassified is None
 
 
 def test_a_distillation_at_temperature_1_learns_from_the_undefended_network(tmp_path, plain_graphs):

@@ -1,4 +1,4 @@
-"""The smoothing defense through the Workshop and the runner."""
+"""The smoothing defense through the NetworkCache and the runner."""
 
 from dataclasses import replace
 
@@ -9,17 +9,17 @@ from robustnets import data
 from robustnets.attacks import FGSM
 from robustnets.core.store import Store
 from robustnets.core.threat import ThreatModel
-from robustnets.defenses import Smoothing
+from robustnets.defenses import InFront
 from robustnets.experiments import runner
 from robustnets.experiments.cell import Cell, DatasetRef, Network, describe
-from robustnets.experiments.networks import Workshop, apply_layer
-from robustnets.layers import SpatialSmoothing
+from robustnets.experiments.network_cache import NetworkCache, apply_layer
+from robustnets.layers import SmoothingSpec, SpatialSmoothing
 from robustnets.training import Adam, FixedEpochs, Training
 
 RULE = FixedEpochs(30)
 REF = DatasetRef("digits", 200, 60)
 BASE = Network(REF, "fc_100_100_10", Training((RULE,), Adam(0.003), 20), RULE, 3)
-MEDIAN = replace(BASE, defense=Smoothing("median", 3))
+MEDIAN = replace(BASE, defense=InFront(SmoothingSpec("median", 3)))
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,12 @@ def store(tmp_path_factory):
 
 
 def test_it_changes_nothing_but_the_input(store):
-    workshop = Workshop(data.load("digits").take(200, 60), store)
-    base, defended = workshop.network(BASE), workshop.network(MEDIAN)
+    cache = NetworkCache(data.load("digits").take(200, 60), store)
+    base, defended = cache.network(BASE), cache.network(MEDIAN)
     inner = defended.model.layers[-1]
     assert all(map(np.array_equal, base.model.get_weights(), inner.get_weights()))
-    x = workshop.dataset.test.x
-    front = workshop.front(MEDIAN)
+    x = cache.dataset.test.x
+    front = cache.front(MEDIAN)
     assert isinstance(front, SpatialSmoothing)
     assert (front.kind, front.window, front.border) == ("median", 3, "reflect")
     through = defended.classifier.predict(x)
@@ -45,7 +45,10 @@ def test_it_changes_nothing_but_the_input(store):
 
 
 def test_gray_box_and_white_box_are_different_attacks(store):
-    attack, defended = FGSM(ThreatModel("linf", 0.1)), replace(BASE, defense=Smoothing("mean", 5))
+    attack, defended = (
+        FGSM(ThreatModel("linf", 0.1)),
+        replace(BASE, defense=InFront(SmoothingSpec("mean", 5))),
+    )
     cells = [
         Cell(defended, attack, (0.1,), "native", knowledge, pictured=2)
         for knowledge in ("gray-box", "white-box")
@@ -57,11 +60,11 @@ def test_gray_box_and_white_box_are_different_attacks(store):
 
 
 def test_labels_and_refusals():
-    assert describe(MEDIAN) == "fc_100_100_10, Smoothing median 3, seed 3"
-    assert Smoothing("mean", 5, "constant").label == "Smoothing mean 5 constant"
+    assert describe(MEDIAN) == "fc_100_100_10, median 3, seed 3"
+    assert InFront(SmoothingSpec("mean", 5, "constant")).label == "mean 5 constant"
     with pytest.raises(ValueError, match="kind must be one of mean"):
-        Smoothing("blur", 3)
+        InFront(SmoothingSpec("blur", 3))
     with pytest.raises(ValueError, match="window must be an int >= 1"):
-        Smoothing("mean", 0)
+        InFront(SmoothingSpec("mean", 0))
     with pytest.raises(ValueError, match="border must be one of reflect"):
-        Smoothing("mean", 3, "none")
+        InFront(SmoothingSpec("mean", 3, "none"))

@@ -1,4 +1,4 @@
-"""Each defense through the Workshop, on a few digits: what it trains, changes and stores."""
+"""Each defense through the network cache, on a few digits: what it trains, changes and stores."""
 
 import subprocess
 import sys
@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from robustnets import data
+from robustnets.core.dataset import held_out
 from robustnets.core.store import Store
-from robustnets.defenses import FromScratch, Reconstruction, Retraining
+from robustnets.defenses import InFront
 from robustnets.experiments.cell import DatasetRef, Network
-from robustnets.experiments.networks import Workshop, apply_layer, held_out
+from robustnets.experiments.network_cache import NetworkCache, apply_layer
 from robustnets.layers import FilterSpec, LinearFilter
 from robustnets.training import FixedEpochs, Training
 
@@ -22,9 +23,9 @@ BASE = Network(
     DatasetRef("digits", 200, 60), "fc_100_100_10", Training(RULES, batch_size=20), RULES[1], 3
 )
 FURTHER = Training((FixedEpochs(3),), batch_size=20)
-RECONSTRUCTED = replace(BASE, defense=Reconstruction(PCA))
-RETRAINED = replace(BASE, defense=Retraining(PCA, FURTHER))
-SCRATCH = replace(BASE, defense=FromScratch(PCA))
+RECONSTRUCTED = replace(BASE, defense=InFront(PCA))
+RETRAINED = replace(BASE, defense=InFront(PCA, FURTHER))
+SCRATCH = replace(BASE, defense=InFront(PCA, start="fresh"))
 ALL = (BASE, replace(BASE, rule=RULES[0]), RECONSTRUCTED, RETRAINED, SCRATCH)
 
 
@@ -38,18 +39,18 @@ def trained(dataset, tmp_path_factory):
     """All networks, the store they are in, and what was reported while they trained."""
     store = Store(tmp_path_factory.mktemp("store"))
     reports = []
-    workshop = Workshop(dataset, store, lambda *report: reports.append(report))
+    cache = NetworkCache(dataset, store, lambda *report: reports.append(report))
     networks = {}
     weights = None
     for network in ALL:
-        networks[network] = workshop.network(network)
+        networks[network] = cache.network(network)
         if network == BASE:
             weights = networks[BASE].model.get_weights()
     return networks, store, reports, weights
 
 
 def filtered(dataset, store):
-    layer = LinearFilter.of(Workshop(dataset, store).fitted_filter(PCA, BASE.seed))
+    layer = LinearFilter.of(NetworkCache(dataset, store).fitted_filter(PCA, BASE.seed))
     return np.asarray(apply_layer(layer, dataset.test.x))
 
 
@@ -82,7 +83,7 @@ def test_retraining_changes_the_defended_network_only(trained, dataset):
     after = network_weights(networks[RETRAINED].model)
     assert all(not np.array_equal(a, b) for a, b in zip(after, weights))
     # three more epochs from trained weights: near them, far from a fresh start
-    fresh = network_weights(Workshop(dataset, None)._fresh(BASE))
+    fresh = network_weights(NetworkCache(dataset, None)._fresh(BASE))
     step = sum(np.abs(a - b).sum() for a, b in zip(after, weights))
     assert step < sum(np.abs(a - b).sum() for a, b in zip(after, fresh))
 
@@ -105,13 +106,13 @@ def test_from_scratch_starts_untrained(trained, dataset):
 
     networks, store, _, _ = trained
     assert {len(curve) for curve in networks[SCRATCH].curves.values()} == {8}
-    workshop = Workshop(dataset, store)
-    layer = LinearFilter.of(workshop.fitted_filter(PCA, BASE.seed))
+    cache = NetworkCache(dataset, store)
+    layer = LinearFilter.of(cache.fitted_filter(PCA, BASE.seed))
     splits = [
         Split(np.asarray(apply_layer(layer, s.x)), s.y) for s in held_out(dataset.train, 1 / 6)
     ]
     training = replace(BASE.training, rules=(RULES[1],))
-    alone = fit(workshop._fresh(BASE), *splits, training, derive(BASE.seed, "training"))
+    alone = fit(cache._fresh(BASE), *splits, training, derive(BASE.seed, "training"))
     assert same(alone.stops[0].weights, network_weights(networks[SCRATCH].model))
 
 
@@ -136,14 +137,14 @@ def test_what_is_known_about_a_network(trained):
     assert len(dict.fromkeys(labels)) == 3
 
 
-def test_a_second_workshop_trains_nothing(trained, dataset):
+def test_a_second_cache_trains_nothing(trained, dataset):
     networks, store, _, _ = trained
     before = {p: p.stat().st_mtime_ns for p in store.root.rglob("*") if p.is_file()}
 
     def report(*what):
         raise AssertionError(f"trained again: {what}")
 
-    second = Workshop(dataset, store, report)
+    second = NetworkCache(dataset, store, report)
     for network in ALL:
         again = second.network(network)
         np.testing.assert_array_equal(
@@ -161,7 +162,7 @@ def test_a_second_workshop_trains_nothing(trained, dataset):
 
 def test_stored_file_is_a_plain_keras_model(trained, dataset, tmp_path):
     networks, store, _, _ = trained
-    key = Workshop(dataset, store).key(RETRAINED)
+    key = NetworkCache(dataset, store).key(RETRAINED)
     path = store.path("networks", key, ".keras")
     np.save(tmp_path / "x.npy", dataset.test.x)
     script = (
@@ -191,31 +192,31 @@ def test_stored_file_is_a_plain_keras_model(trained, dataset, tmp_path):
 
 def test_only_random_filters_depend_on_the_seed(trained, dataset):
     _, store, _, _ = trained
-    workshop = Workshop(dataset, store)
+    cache = NetworkCache(dataset, store)
     np.testing.assert_array_equal(
-        workshop.fitted_filter(PCA, 0).encode, workshop.fitted_filter(PCA, 1).encode
+        cache.fitted_filter(PCA, 0).encode, cache.fitted_filter(PCA, 1).encode
     )
     random = FilterSpec("random", 9)
-    one, other = (workshop.fitted_filter(random, seed).encode for seed in (0, 1))
+    one, other = (cache.fitted_filter(random, seed).encode for seed in (0, 1))
     assert np.abs(one - other).max() > 1e-3
-    np.testing.assert_array_equal(workshop.fitted_filter(random, 0).encode, one)
+    np.testing.assert_array_equal(cache.fitted_filter(random, 0).encode, one)
 
 
 def test_another_data_set_another_network(trained, dataset):
     _, store, _, _ = trained
-    key = Workshop(dataset, store).key(BASE)
-    assert Workshop(dataset.take(199), store).key(BASE) != key
-    assert Workshop(dataset, store).key(replace(BASE, seed=4)) != key
+    key = NetworkCache(dataset, store).key(BASE)
+    assert NetworkCache(dataset.take(199), store).key(BASE) != key
+    assert NetworkCache(dataset, store).key(replace(BASE, seed=4)) != key
 
 
 def test_retraining_ends_by_one_rule():
-    with pytest.raises(ValueError, match="retraining ends by one rule, got"):
-        Retraining(PCA, BASE.training)
+    with pytest.raises(ValueError, match="the training of a defense ends by one rule, got"):
+        InFront(PCA, BASE.training)
 
 
 def test_unknown_model(dataset, tmp_path):
     with pytest.raises(ValueError, match=r"no model 'fc_9'; there are .*fc_100_100_10"):
-        Workshop(dataset, Store(tmp_path)).network(replace(BASE, model="fc_9"))
+        NetworkCache(dataset, Store(tmp_path)).network(replace(BASE, model="fc_9"))
 
 
 def test_held_out(dataset):
