@@ -1,13 +1,13 @@
 """One configuration of everything: data, network, defense, attack, seed."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from robustnets.core.schemas import FILTERS, NETWORKS, RECORDS, schemas
-from robustnets.core.spec import digest, to_dict
+from robustnets.core.spec import digest, quiet, to_dict
 from robustnets.training import AsGiven, Pretrained, Rule, Training
 
-KNOWLEDGE = ("none", "gray-box", "white-box", "adaptive", "black-box")
+KNOWLEDGE = ("none", "gray-box", "white-box", "adaptive", "black-box", "transfer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class Cell:
         engine: a name in `robustnets.engines.ENGINES`.
         knowledge: "white-box", the attack sees the defense; "gray-box", it sees the same
             network without the defense; "adaptive", it is made for the defense;
-            "black-box", it asks for outputs alone; "none" without an attack.
+            "black-box", it asks for outputs alone; "transfer", its examples are crafted on
+            `source`; "none" without an attack.
         pictured: how many adversarial examples are kept as pictures.
         examples: only the first so many test examples are measured; None takes all.
         target: what a targeted attack is to reach: one class for all, or "random", drawn for
@@ -73,10 +74,15 @@ class Cell:
         view: how the attack sees the network that it differentiates, one of
             `robustnets.models.VIEWS`; None: its logits as they are. What is measured stays the
             network itself.
+        source: another network, on which the examples of a transfer attack are crafted.
 
     Raises:
-        ValueError: naming the field.
+        ValueError: naming the field; for a white-box or adaptive attack on a defense that draws at
+            random without an expectation over its draws, or on one without a gradient without a
+            substitute for it.
     """
+
+    kind: ClassVar[str] = "attack"
 
     network: Network
     attack: Any = None
@@ -88,6 +94,7 @@ class Cell:
     target: int | str | None = None
     probabilities: bool = False
     view: Any = None
+    source: Network | None = quiet(None)
 
     def __post_init__(self) -> None:
         if self.knowledge not in KNOWLEDGE:
@@ -100,8 +107,20 @@ class Cell:
             raise ValueError(f"epsilons must increase, got {self.epsilons}")
         if self.knowledge == "gray-box" and self.network.defense is None:
             raise ValueError("gray-box needs a defense to be kept from the attack")
+        if (self.source is not None) != (self.knowledge == "transfer"):
+            raise ValueError(
+                "a transfer attack needs a source and no other has one, got "
+                f"knowledge {self.knowledge!r} and source {self.source}"
+            )
+        if self.source is not None and self.source.dataset.name != self.network.dataset.name:
+            raise ValueError(
+                f"the source must be trained on {self.network.dataset.name}, as the network is, "
+                f"got {self.source.dataset.name}"
+            )
         if self.view is not None:
             self._check_view()
+        if self.network.defense is not None and self.knowledge in ("white-box", "adaptive"):
+            self._check_declared()
         if self.examples is not None and self.examples < 1:
             raise ValueError(f"examples must be >= 1, got {self.examples}")
         whole = isinstance(self.target, int) and not isinstance(self.target, bool)
@@ -113,6 +132,32 @@ class Cell:
             )
         if not isinstance(self.probabilities, bool):
             raise ValueError(f"probabilities must be a bool, got {self.probabilities!r}")
+
+    @property
+    def crafted_on(self) -> Network:
+        """The network that the attack differentiates or asks."""
+        if self.knowledge == "gray-box":
+            return replace(self.network, defense=None)
+        return self.network if self.source is None else self.source
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Every network that the measurement needs."""
+        return tuple(dict.fromkeys((self.network, self.crafted_on)))
+
+    def _check_declared(self) -> None:
+        """Hold the attack to what the defense says of itself."""
+        recipe, label = self.network.defense.recipe, self.network.defense.label
+        if recipe.stochastic and getattr(self.attack, "expectation", 1) < 2:
+            raise ValueError(
+                f"{label} draws at random: a {self.knowledge} attack needs an expectation over its "
+                f"draws (EOT), such as PGD(..., expectation=20), got {self.attack}"
+            )
+        if not recipe.differentiable and not getattr(self.view, "substitutes", False):
+            raise ValueError(
+                f"{label} has no gradient to follow: a {self.knowledge} attack needs a substitute "
+                f"for it (BPDA), view=Substitute(), got view={self.view}"
+            )
 
     def _check_view(self) -> None:
         from robustnets.models import VIEWS  # loads Keras, which Cells alone do not need

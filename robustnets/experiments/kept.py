@@ -18,11 +18,17 @@ def crafted_as(cell: Cell) -> Cell | None:
         None for a Cell whose attack sees a defense, or that attacks nothing: nobody else
         measures its examples.
     """
-    shared = cell.knowledge == "gray-box" or cell.network.defense is None
-    if cell.attack is None or not shared:
+    source = cell.crafted_on
+    if cell.attack is None or source.defense is not None:
         return None
-    bare = replace(cell.network, defense=None)
-    return replace(cell, network=bare, knowledge="white-box", pictured=0, probabilities=False)
+    return replace(
+        cell,
+        network=source,
+        knowledge="white-box",
+        source=None,
+        pictured=0,
+        probabilities=False,
+    )
 
 
 class Kept:

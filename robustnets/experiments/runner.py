@@ -32,9 +32,13 @@ __all__ = ["Event", "Planned", "Settings", "backend_name", "describe_cell", "pla
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A Cell, the key of its Record, and whether the Record is there already."""
+    """A Cell, the key of its Record, and whether the Record is there already.
 
-    cell: Cell
+    A Cell of any kind is a frozen dataclass with `kind`, a name in `MEASURES`, `network`, all
+    the `networks` that it needs, and a method `key`.
+    """
+
+    cell: Any
     key: str
     stored: bool
 
@@ -143,7 +147,7 @@ def _rounds(missing: Sequence[Planned]):
     """Yield lists of tasks that may run side by side."""
     from robustnets.layers import FilterSpec  # loads Keras, which planning alone does not need
 
-    networks = list(dict.fromkeys(p.cell.network for p in missing))
+    networks = list(dict.fromkeys(n for p in missing for n in p.cell.networks))
     defended = [n for n in networks if n.defense is not None]
     filters = dict.fromkeys(
         (n.dataset, front, n.seed if front.method == "random" else 0)
@@ -208,7 +212,7 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
         cache.network(network)
     for i, planned in enumerate(task.cells):
         show((task.label, i, len(task.cells) + 1, ""))
-        _measure(planned, cache, kept)
+        MEASURES[planned.cell.kind](planned, cache, kept)
     show((task.label, 1, 1, "done"))
 
 
@@ -236,7 +240,8 @@ def targets(cell: Cell, label: np.ndarray, classes: int) -> np.ndarray | None:
     return np.full(len(label), int(cell.target), np.int64)
 
 
-def _measure(planned: Planned, cache, kept) -> None:
+def _attack(planned: Planned, cache, kept) -> None:
+    """Attack a network, or measure its clean accuracy, and store the Record."""
     from robustnets import backend, engines
     from robustnets.evaluation import measure
     from robustnets.experiments.network_cache import apply_layer
@@ -245,9 +250,7 @@ def _measure(planned: Planned, cache, kept) -> None:
     cell = planned.cell
     test = cache.dataset.take(None, cell.examples).test
     trained = cache.network(cell.network)
-    target = source = trained.classifier
-    if cell.knowledge == "gray-box":
-        source = cache.network(replace(cell.network, defense=None)).classifier
+    target, source = trained.classifier, cache.network(cell.crafted_on).classifier
     adversarial: Any = ()
     aims = targets(cell, test.y, len(cache.dataset.class_names))
 
@@ -297,3 +300,7 @@ def _measure(planned: Planned, cache, kept) -> None:
         filtered = np.clip(apply_layer(layer, test.x[: cell.pictured]), 0, 1)
         record = replace(record, pictures={**record.pictures, "filtered": filtered})
     record.save(cache.store.path("records", planned.key, ".npz"))
+
+
+# by the kind of a Cell, what measures it and stores its Record
+MEASURES: dict[str, Callable[..., None]] = {"attack": _attack}

@@ -1,5 +1,6 @@
 """Keras layers that defend; importing this package registers them for `load_model`."""
 
+from robustnets.layers.bit_depth import BitDepth, BitDepthSpec
 from robustnets.layers.fit_linear_filter import FilterSpec, FittedFilter, fit_filter
 from robustnets.layers.fold import fold
 from robustnets.layers.linear_filter import LinearFilter
@@ -9,11 +10,15 @@ from robustnets.layers.substitute import with_gradient_of
 from robustnets.layers.temperature_softmax import TemperatureSoftmax
 
 # what can be put in front of a network: a spec that says how it is made, fitted to data or not
-LayerSpec = FilterSpec | SmoothingSpec
-LAYERS = (LinearFilter, SpatialSmoothing, TemperatureSoftmax)
+LAYER_SPECS = (FilterSpec, SmoothingSpec, BitDepthSpec)
+LayerSpec = FilterSpec | SmoothingSpec | BitDepthSpec
+LAYERS = (LinearFilter, SpatialSmoothing, BitDepth, TemperatureSoftmax)
 
 __all__ = [
     "LAYERS",
+    "LAYER_SPECS",
+    "BitDepth",
+    "BitDepthSpec",
     "FilterSpec",
     "FittedFilter",
     "LayerSpec",

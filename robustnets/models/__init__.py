@@ -6,7 +6,14 @@ from robustnets.models.fc_100_100_10 import fc_100_100_10
 from robustnets.models.fc_625_625_10 import fc_625_625_10
 from robustnets.models.mnist_cnn import mnist_cnn
 from robustnets.models.papernot_cnn import papernot_cifar10_cnn, papernot_mnist_cnn
-from robustnets.models.view import VIEWS, InFloat64, ScaledLogits, SoftmaxOutput, View
+from robustnets.models.view import (
+    VIEWS,
+    InFloat64,
+    ScaledLogits,
+    SoftmaxOutput,
+    Substitute,
+    View,
+)
 
 MODELS = {
     "cifar10_cnn": cifar10_cnn,
@@ -24,6 +31,7 @@ __all__ = [
     "InFloat64",
     "ScaledLogits",
     "SoftmaxOutput",
+    "Substitute",
     "View",
     "cifar10_cnn",
     "fc_100_100_10",

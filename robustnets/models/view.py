@@ -8,12 +8,13 @@ takes the cross entropy of those.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
+from robustnets.layers.substitute import with_gradient_of
 from robustnets.layers.temperature_softmax import TemperatureSoftmax, check_temperature
 from robustnets.models.classifier import Classifier
 from robustnets.models.precision import float64_copy
@@ -161,8 +162,49 @@ def _widen(x):
     return ops.cast(x, "float64"), gradient
 
 
-View = ScaledLogits | SoftmaxOutput | InFloat64
-VIEWS = (ScaledLogits, SoftmaxOutput, InFloat64)
+@dataclass(frozen=True, slots=True)
+class Substitute:
+    """A layer in front is computed as it is, and differentiated as its substitute (BPDA).
+
+    The substitute is the layer's method of that name, from tensor to tensor, or the identity
+    where it has none.
+
+    Source: Athalye et al. 2018, arXiv:1802.00420, sec. 4.1.
+
+    Example:
+        >>> Substitute().label
+        'substitute gradient'
+    """
+
+    substitutes: ClassVar[bool] = True
+
+    @property
+    def label(self) -> str:
+        """A few words for tables."""
+        return "substitute gradient"
+
+    def of(self, classifier: Classifier) -> Classifier:
+        """The classifier so seen; weights are shared.
+
+        Raises:
+            ValueError: for a model that is no layer put before another model (`layers.prepend`).
+        """
+        model = classifier.model
+        parts = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+        if len(parts) != 2 or not isinstance(parts[1], keras.Model):
+            raise ValueError(
+                f"{model.name} is no layer in front of a model, and no layer of it can have a "
+                "substitute gradient; put the layer in front with robustnets.layers.prepend"
+            )
+        layer, behind = parts
+        images = keras.Input(classifier.image_shape, name="images")
+        substitute = getattr(layer, "substitute", lambda x: x)
+        seen = behind(with_gradient_of(substitute, layer)(images))
+        return Classifier(keras.Model(images, seen, name=f"substitute_{model.name}"))
+
+
+View = ScaledLogits | SoftmaxOutput | InFloat64 | Substitute
+VIEWS = (ScaledLogits, SoftmaxOutput, InFloat64, Substitute)
 
 
 def _seen(classifier: Classifier, function, name: str) -> Classifier:

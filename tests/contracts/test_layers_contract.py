@@ -8,6 +8,7 @@ from keras import ops
 from robustnets import backend
 from robustnets.layers import (
     LAYERS,
+    BitDepth,
     FilterSpec,
     LinearFilter,
     SpatialSmoothing,
@@ -24,6 +25,7 @@ FITTED = fit_filter(FilterSpec("pca", 6), X, seed=0)
 EXAMPLES = {
     LinearFilter: lambda: LinearFilter.of(FITTED),
     SpatialSmoothing: lambda: SpatialSmoothing("median", 3, "mirror"),
+    BitDepth: lambda: BitDepth(3),
     TemperatureSoftmax: lambda: TemperatureSoftmax(10.0, name="softmax_at_10"),
 }
 # layers on logits stand behind a network; all others take images and stand before it
