@@ -236,3 +236,19 @@ def test_every_model_is_listed():
     files -= {"imagenet_resnet50"}  # comes trained, by weights and not by shape and seed
     assert all(build.__name__ == name for name, build in MODELS.items())
     assert files == {build.__module__.rpartition(".")[2] for build in MODELS.values()}
+
+
+def test_every_package_is_in_the_wheel():
+    """A package that setup.cfg forgets is missing from the wheel, and from nothing else."""
+    import configparser
+
+    from setuptools import find_packages
+
+    setup = configparser.ConfigParser()
+    setup.read(HOME.parent / "setup.cfg")
+    listed = setup["options"]["packages"].split()
+    assert sorted(listed) == sorted(
+        [*find_packages(str(HOME.parent), include=["robustnets", "robustnets.*"]),
+         "robustnets.callbacks"]
+    )  # fmt: skip
+    assert setup["metadata"]["version"] == "attr: robustnets.__version__"
