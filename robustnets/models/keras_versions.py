@@ -28,6 +28,12 @@ _IDLE: dict[str, dict[str, Any]] = {
     "SimpleRNN": {"time_major": False},
     "RNN": {"time_major": False},
     "BatchNormalization": {"renorm": False, "fused": _ANY, "virtual_batch_size": None},
+    "MultiHeadAttention": {
+        "query_shape": _ANY,
+        "key_shape": _ANY,
+        "value_shape": _ANY,
+        "softmax_robust_masking": False,
+    },
     "RandomFlip": {"rng_type": _ANY},
     "RandomRotation": {"rng_type": _ANY},
     "RandomZoom": {"rng_type": _ANY},
@@ -129,7 +135,7 @@ def why_not(version: str, config: Any) -> str | None:
         written = f"Keras {version}" if version else "Keras 2"
         lacks = f" with {' and '.join(only)} layers" if only else ""
         return (
-            f"was written by {written}{lacks}, which Keras {keras.__version__} does not read; "
+            f"was written by {written}{lacks}, and Keras {keras.__version__} cannot read it; "
             f"{EXPORT}"
         )
     if is_newer(version):

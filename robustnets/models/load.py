@@ -256,7 +256,8 @@ def _said(
     unknown = _UNKNOWN.search(problem)
     missing = None if unknown is None else unknown.group(1) or unknown.group(2)
     why = why_not(version, config)
-    own = missing is not None and not hasattr(keras.layers, missing) and missing != "Functional"
+    known = ("Functional", *keras_2_only(config))
+    own = missing is not None and missing not in known and not hasattr(keras.layers, missing)
     if own and (why is None or not (is_newer(version) or keras_2_only(config))):
         tried = f" (not in {', '.join(custom)})" if custom else ""
         return (

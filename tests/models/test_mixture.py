@@ -61,9 +61,7 @@ def over_views():
 def over_views_of_a_layer():
     head = layers.Dense(7, "softmax")
     return of(
-        lambda x: (
-            (head(layers.Flatten()(x)) + head(layers.Flatten()(ops.flip(x, axis=1)))) / 2.0
-        )
+        lambda x: (head(layers.Flatten()(x)) + head(layers.Flatten()(ops.flip(x, axis=1)))) / 2.0
     )
 
 
