@@ -52,6 +52,12 @@ def within(operation: Any) -> keras.Model | None:
     return None if opaque or len(inner.inputs) != 1 else inner
 
 
+def is_kerass(operation: Any, *names: str) -> bool:
+    """Whether an operation is Keras' own of one of these names, and not somebody's namesake."""
+    kind = type(operation)
+    return kind.__name__ in names and kind.__module__.partition(".")[0] == "keras"
+
+
 def _graph(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
     # a fixed name, not Keras' running number: it is part of a model's digest
     images = keras.Input(shape, name="images")

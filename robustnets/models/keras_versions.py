@@ -132,7 +132,7 @@ def why_not(version: str, config: Any) -> str | None:
     """
     only = keras_2_only(config)
     if only or is_keras_2(version):
-        written = f"Keras {version}" if version else "Keras 2"
+        written = f"Keras {version}" if is_keras_2(version) else "Keras 2"
         lacks = f" with {' and '.join(only)} layers" if only else ""
         return (
             f"was written by {written}{lacks}, and Keras {keras.__version__} cannot read it; "

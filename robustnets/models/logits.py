@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 
 from robustnets.layers import TemperatureSoftmax, TwoLogits
-from robustnets.models.functional import within
+from robustnets.models.functional import is_kerass, within
 from robustnets.models.mixture import mixture
 from robustnets.models.saved_model import SavedProgram
 
@@ -168,7 +168,7 @@ def _made_by(tensor: Any) -> tuple[Any, Any]:
 def _head(operation: Any, tensor: Any) -> str | None:
     """Which head an operation is, over the last axis, or None."""
     for kind, (_, name) in _HEADS.items():
-        if type(operation).__name__ == name:
+        if is_kerass(operation, name):
             last = getattr(operation, "axis", -1) in (-1, len(tensor.shape) - 1)
             return kind if last else None
     return None
@@ -190,7 +190,7 @@ def _passes_on(operation: Any) -> bool:
         return True
     if isinstance(operation, keras.layers.Activation):
         return operation.activation is keras.activations.linear
-    return type(operation).__name__ in ("Cast", "Identity", "Reshape", "Squeeze", "ExpandDims")
+    return is_kerass(operation, "Cast", "Identity", "Reshape", "Squeeze", "ExpandDims")
 
 
 def _calls(model: keras.Model) -> Iterator[tuple[Any, Any]]:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from robustnets.layers import MeanProbability
+from robustnets.models.functional import is_kerass
 
 _MERGED = (keras.layers.Add, keras.layers.Average)
 _POOLED = (
@@ -92,7 +93,7 @@ def _parts(operation: Any, node: Any) -> tuple[float, list[Any]] | None:
         places = inputs[0].shape[1:-1]
         known = operation.data_format == "channels_last" and None not in places
         return (1.0, inputs) if known and len(inputs) == 1 and not operation.keepdims else None
-    if isinstance(operation, keras.layers.Layer):
+    if isinstance(operation, keras.layers.Layer) or not is_kerass(operation, kind):
         return None
     if kind in ("Mean", "Sum", "Average"):
         return _reduced(operation, node, kind)
@@ -118,7 +119,7 @@ def _reduced(operation: Any, node: Any, kind: str) -> tuple[float, list[Any]] | 
         return None
     axes = sorted(axis % rank for axis in axes)
     history = before._keras_history
-    if type(history.operation).__name__ == "Stack" and axes == [history.operation.axis % rank]:
+    if is_kerass(history.operation, "Stack") and axes == [history.operation.axis % rank]:
         stacked = history.operation._inbound_nodes[history.node_index].input_tensors
         return (1.0 if kind == "Sum" else 1 / len(stacked)), list(stacked)
     between = axes == list(range(1, rank - 1)) and None not in before.shape[1:-1]

@@ -15,7 +15,7 @@ from robustnets.models.size import activations, multiply_adds
 
 LINF = ThreatModel("linf", 0.1)
 pytestmark = pytest.mark.filterwarnings("ignore:.*it is used through")
-FAST = ("attention", "residual", "spectral norm")
+FAST = ("attention",)
 
 
 def images(classifier, n):

@@ -66,10 +66,10 @@ def test_predictions_are_float32(policy, head):
         PGD(LINF, steps=2),
         APGD(LINF, steps=3),
         FAB(LINF, steps=2),
-        Square(LINF, steps=3),
+        Square(LINF, budget=5),
         DeepFool(L2),
-        CarliniWagner(L2, steps=3),
-        HopSkipJump(L2, steps=1),
+        CarliniWagner(L2, steps=3, rounds=2),
+        HopSkipJump(L2, max_iter=1, max_eval=20, init_eval=5, init_size=5),
     ],
     ids=lambda attack: type(attack).__name__,
 )

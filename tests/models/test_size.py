@@ -60,7 +60,7 @@ def test_attention_and_recurrence():
     tokens = rows(images)
     model = keras.Model(images, layers.MultiHeadAttention(2, 9)(tokens, tokens))
     # query, key, value and output: 18 values to 2 heads of 9, and back, at 8 places
-    assert 0.5 < multiply_adds(model) / (4 * 8 * 18 * 18) <= 1.0
+    assert 0.5 < multiply_adds(model) / (4 * 8 * 18 * 18) < 1.1
     assert activations(model) > 2 * 8 * 8  # the scores
 
 
@@ -76,14 +76,11 @@ class Opaque(keras.Model):
         return self.last(self.flat(self.conv(x)))
 
 
-@pytest.mark.parametrize("make", [Opaque, Block, lambda: layers.SpectralNormalization(Block())])
+@pytest.mark.parametrize("make", [Opaque, Block])
 def test_what_shows_no_shapes_is_guessed(make):
     images = keras.Input(SHAPE)
     layer = make()
-    try:
-        model = keras.Model(images, layer(images))
-    except Exception:  # a wrapper asks for a real kernel
-        pytest.skip("Keras does not wrap it")
+    model = keras.Model(images, layer(images))
     at_least = sum(np.prod(w.shape) for w in layer.trainable_weights if len(w.shape) > 1)
     assert at_least <= multiply_adds(model) <= 48 * at_least
     assert activations(model) > 144
