@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.models.classifier import Classifier
+from robustnets.models.probabilities import gives_probabilities
 
 
 def check(
@@ -97,10 +98,12 @@ def refuse_probabilities(classifier: Classifier, outputs: np.ndarray) -> None:
     Gradients through a softmax vanish where it is confident, which looks like robustness.
 
     Raises:
-        ValueError: if all rows are >= 0 and sum to 1.
+        ValueError: if all rows are >= 0 and sum to 1, those of images that nobody has attacked
+            too, and the model does not end in a linear layer.
     """
-    if outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() < 1e-4:
+    if gives_probabilities(classifier, outputs):
         raise ValueError(
-            f"outputs of {classifier.model.name} are probabilities, not logits: each row sums "
-            "to 1; pass the model without its softmax"
+            f"outputs of {classifier.model.name} are probabilities, not logits, and no softmax or "
+            "sigmoid was found at its end; pass the model without it, end it in "
+            "keras.layers.Softmax, or average the members of an ensemble by keras.layers.Average"
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from robustnets import backend
 from robustnets.models.classifier import Classifier
+from robustnets.models.size import activations
 
 BYTES = (256 * 2**20, 8 * 2**30)  # for activations and their gradients: CPU, accelerator
 MOST = (512, 4096)  # rows: more of them do not make a batch faster
@@ -27,7 +28,7 @@ def batch_size(attack: Any, classifier: Classifier) -> int:
         True
     """
     place = int(backend.on_accelerator())
-    row = 3 * 4 * _activations(classifier.model) * at_once(attack)
+    row = 3 * 4 * activations(classifier.model) * at_once(attack)
     fitting = max(BYTES[place] // max(row, 1), LEAST)
     return min(2 ** int(math.log2(fitting)), MOST[place])
 
@@ -35,13 +36,3 @@ def batch_size(attack: Any, classifier: Classifier) -> int:
 def at_once(attack: Any) -> int:
     """How many points of one example an attack asks about in one call of the model."""
     return getattr(attack, "block", 1) * getattr(attack, "expectation", 1)
-
-
-def _activations(model: Any) -> int:
-    """Values that one example takes in all layers."""
-    total = math.prod(model.inputs[0].shape[1:])
-    for layer in model._flatten_layers(include_self=False, recursive=True):
-        for node in getattr(layer, "_inbound_nodes", ()):
-            for output in node.outputs:
-                total += math.prod(d for d in output.shape[1:] if d is not None)
-    return total

@@ -7,7 +7,6 @@ deadline), so that the same call gives the same bytes.
 import math
 import time
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -15,6 +14,7 @@ from robustnets.attacks.base import LoopedAttack, State
 from robustnets.engines.job import Job, Outcome
 from robustnets.engines.memory import at_once
 from robustnets.models.classifier import has_convolutions
+from robustnets.models.size import multiply_adds
 
 SMALLEST = 8  # points asked about at once; smaller batches cost about as much
 TRACE = 1e9  # multiply-adds that take as long as what a graph compiles for one more batch size
@@ -197,15 +197,3 @@ class Pool:
         padded = np.concatenate([numbers, np.repeat(numbers[-1:], count - len(numbers))])
         state = self.start(*(ops.convert_to_tensor(column[padded]) for column in self.columns))
         return state, np.where(np.arange(count) < len(numbers), padded, -1)
-
-
-def multiply_adds(model: keras.Model) -> float:
-    """A rough count for one example: kernel entries times the places where each is used."""
-    total = 0.0
-    for layer in model._flatten_layers():
-        kernel = getattr(layer, "kernel", None)
-        if kernel is None:
-            continue
-        places = layer.output.shape[1:-1] if len(kernel.shape) > 2 else ()
-        total += math.prod(kernel.shape) * math.prod(d for d in places if d is not None)
-    return total

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from robustnets.core.threat import ThreatModel
-from robustnets.engines.pool import multiply_adds
 from robustnets.evaluation import threats
 from robustnets.evaluation.costs import Planned, units
 from robustnets.evaluation.subject import Subject
 from robustnets.evaluation.suites import Suite
 from robustnets.models.classifier import Classifier
+from robustnets.models.size import multiply_adds
 
 SINGLE = 3  # passes of an attack of a single step
 CONVERGENCE = 128  # examples on which an average over draws is tried out

@@ -10,7 +10,7 @@ import numpy as np
 
 from robustnets import backend
 from robustnets.models.functional import as_functional
-from robustnets.models.logits import without_head
+from robustnets.models.logits import gives_one_value, with_two_logits, without_head
 from robustnets.models.saved_model import SavedProgram
 
 
@@ -20,28 +20,37 @@ class Classifier:
     A model that ends in a softmax, or in a sigmoid of each output, as a layer or as the
     activation of its last layer, is seen through the logits that go into it: `model` is then
     another one, with a copy of the last layer's weights where they had an activation taken
-    off, and a warning says so.
+    off, and a warning says so. So is a model that averages the softmaxes of several, through the
+    logarithm of that average, and one of a single output z, before or after its sigmoid, through
+    the logits (0, z) of two classes.
 
     Args:
-        model: built, one input (N, H, W, C), one output (N, K) with K >= 2; functional,
-            sequential or subclassed.
+        model: built, one input (N, H, W, C), one output (N, K); functional, sequential or
+            subclassed. K = 1, or an output (N,), stands for two classes.
+        precision: dtype of the logits, "float32" whatever the model computes in, or "float64" for
+            a model that computes in that.
 
     Raises:
         ValueError: for several inputs or outputs, inputs that are not images of one shape and
-            a floating-point dtype, or outputs that are not (N, K).
+            a floating-point dtype, outputs that are not (N, K), or a softmax of one value.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, precision: str = "float32"):
+        if precision not in ("float32", "float64"):
+            raise ValueError(f"precision must be float32 or float64, got {precision!r}")
         model = as_functional(model)
         _check(model)
         bare, head = without_head(model)
-        if head is not None:
-            warnings.warn(
-                f"{model.name} ends in a {head}; it is used through its logits, the values "
-                "before that",
-                stacklevel=2,
+        single = gives_one_value(bare)
+        if single and head is not None and head.startswith("softmax"):
+            raise ValueError(
+                f"{model.name} ends in a {head} of one value, which is always 1; train it with a "
+                "sigmoid instead, or with a softmax of two"
             )
-        self.model = bare
+        if head is not None or single:
+            warnings.warn(_seen_through(model.name, head, single), stacklevel=2)
+        self.model = with_two_logits(bare) if single else bare
+        self.precision = precision
         self.graph_only = False  # set once XLA has refused a layer
         self._compiled: dict[Any, Callable] = {}
 
@@ -64,9 +73,9 @@ class Classifier:
         return sha.hexdigest()[:16]
 
     def logits(self, x):
-        """Tensor (N, H, W, C) -> tensor (N, K); traceable, inference mode."""
+        """Tensor (N, H, W, C) -> tensor (N, K) in `precision`; traceable, inference mode."""
         with backend.without_updates():
-            return self.model(x, training=False)
+            return keras.ops.cast(self.model(x, training=False), self.precision)
 
     def probabilities(self, x):
         """Tensor (N, H, W, C) -> tensor (N, K), rows sum to 1."""
@@ -97,7 +106,7 @@ class Classifier:
                 examples; a last, smaller batch is padded.
 
         Returns:
-            float32 (N, K).
+            (N, K), in `precision`.
 
         Raises:
             TypeError: for a model that cannot be compiled, because it looks at values.
@@ -140,13 +149,22 @@ def _check(model: keras.Model) -> None:
             "what follows its input"
         )
     logits = tuple(model.outputs[0].shape)
-    if len(logits) != 2 or logits[1] is None:
+    if not gives_one_value(model) and (len(logits) != 2 or logits[1] in (None, 0)):
         raise ValueError(f"logits must be (N, K), {model.name} gives {logits}; flatten them")
-    if logits[1] < 2:
-        raise ValueError(
-            f"logits must be (N, K) with K >= 2, {model.name} gives {logits}; turn its one "
-            "output z, before any sigmoid, into the logits of two classes, (0, z)"
+
+
+def _seen_through(name: str, head: str | None, single: bool) -> str:
+    """What is said of a model that is not used as it is."""
+    classes = "of its classes 0 and 1; it predicts 1 where z > 0"
+    if head is None:
+        return f"{name} gives one value z; it is used through the logits (0, z) {classes}"
+    if single:
+        return (
+            f"{name} ends in a {head} of one value; it is used through the logits (0, z) {classes}"
+            + (", the log odds of that mean" if head.startswith("mean") else "")
         )
+    values = "the logarithm of that" if head.startswith("mean") else "the values before that"
+    return f"{name} ends in a {head}; it is used through its logits, {values}"
 
 
 def run_in_batches(function: Callable, x: np.ndarray, batch_size: int = 1000) -> np.ndarray:

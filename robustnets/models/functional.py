@@ -44,9 +44,18 @@ def within(operation: Any) -> keras.Model | None:
     """The graph inside a layer that is a model itself; None for all others."""
     if not isinstance(operation, keras.Model):
         return None
-    inner = as_functional(operation)
+    try:
+        inner = as_functional(operation)
+    except ValueError:  # it does not know its shape
+        return None
     opaque = inner.outputs[0]._keras_history.operation is operation
     return None if opaque or len(inner.inputs) != 1 else inner
+
+
+def is_kerass(operation: Any, *names: str) -> bool:
+    """Whether an operation is Keras' own of one of these names, and not somebody's namesake."""
+    kind = type(operation)
+    return kind.__name__ in names and kind.__module__.partition(".")[0] == "keras"
 
 
 def _graph(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:

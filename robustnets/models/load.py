@@ -4,7 +4,10 @@ import contextlib
 import importlib
 import json
 import re
+import shutil
 import sys
+import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,8 +19,17 @@ import numpy as np
 from keras import ops
 
 from robustnets.models.classifier import Classifier
+from robustnets.models.formats import foreign, kind_of
 from robustnets.models.functional import as_functional
+from robustnets.models.keras_versions import (
+    class_names,
+    is_newer,
+    keras_2_only,
+    modernised,
+    why_not,
+)
 from robustnets.models.logits import at_layer, layer_names
+from robustnets.models.probabilities import LOOK, are_probabilities, gives_probabilities
 from robustnets.models.saved_model import is_saved_model, load_saved_model, one_line
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -26,7 +38,7 @@ _UNSAFE = ("Lambda", "__lambda__", "TFSMLayer")
 _UNKNOWN = re.compile(r"Could not locate (?:class|function) '([^']+)'|Unknown layer: '?(\w+)")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _DAMAGED = "is damaged or no Keras model; save it again with model.save"
-_LOOK = 16  # images on which a model is tried
+_NAMED = "name a .keras or .h5 file, a folder with saved_model.pb or module:function"
 
 
 def is_source(text: str) -> bool:
@@ -74,12 +86,10 @@ def load_model(source: str | Path, custom: Sequence[str] = (), trust: bool = Fal
             f"there is no file {path}; name a .keras or .h5 file, the folder of a SavedModel or "
             "module:function"
         )
-    if path.is_dir() or path.suffix not in SUFFIXES:
-        raise ValueError(
-            f"{path} is no model; name a .keras or .h5 file, a folder with saved_model.pb or "
-            "module:function"
-        )
-    return _from_file(path, objects, custom, trust)
+    kind = "" if path.is_dir() else kind_of(path)
+    if not kind:
+        raise ValueError(f"{path} {foreign(path) or 'is no model; ' + _NAMED}")
+    return _from_file(path, kind, objects, custom, trust)
 
 
 def load_classifier(
@@ -117,41 +127,47 @@ def load_classifier(
 
 def _try(model: keras.Model, classifier: Classifier, logits: str | None) -> None:
     """Run both on a few random images and compare."""
-    x = np.random.default_rng(0).uniform(0, 1, (_LOOK, *classifier.image_shape))
+    x = np.random.default_rng(0).uniform(0, 1, (LOOK, *classifier.image_shape))
     images = ops.convert_to_tensor(x.astype(np.float32))
     found = ops.convert_to_numpy(classifier.logits(images))
     here = model.name if logits is None else f"layer {logits!r} of {model.name}"
     remedy = (
         "name the layer whose output are the logits with --logits (logits=), of "
-        f"{layer_names(model)}; or save the model without its softmax"
+        f"{layer_names(model)}; or save the model without its softmax or sigmoid"
     )
     if not np.isfinite(found).all():
         raise ValueError(
             f"{here} gives NaN or infinite values for images in [0, 1]; check its weights and its "
             "preprocessing"
         )
-    if _are_probabilities(found):
+    if gives_probabilities(classifier, found):
         raise ValueError(f"{here} gives probabilities, and no softmax was found there; {remedy}")
     if len(model.outputs) != 1:
         return  # the layer that was named is all that there is to look at
-    given, again = (ops.convert_to_numpy(model(images, training=False)) for _ in range(2))
-    if given.shape != found.shape:
+    outputs = [model(images, training=False) for _ in range(2)]
+    given, again = (ops.convert_to_numpy(ops.cast(o, "float32")) for o in outputs)
+    half = "16" in keras.backend.standardize_dtype(outputs[0].dtype)
+    rough = 5e-2 if half else 1e-3  # rounding of what the model gives
+    given, again = (g.reshape(len(g), -1) for g in (given, again))
+    single = given.shape[1] == 1 and found.shape[1] == 2
+    if given.shape != found.shape and not single:
         raise ValueError(
             f"{here} gives {found.shape[1]} values and the model {given.shape[-1]}; {remedy}"
         )
     if not np.allclose(given, again, rtol=0, atol=1e-5):
         return  # it draws at random: nothing can be compared
-    if _are_probabilities(given):
-        odds = np.exp(found - found.max(axis=1, keepdims=True))
-        same = np.allclose(odds / odds.sum(axis=1, keepdims=True), given, rtol=0, atol=1e-3)
-    else:
-        same = bool((given.argmax(axis=1) == found.argmax(axis=1)).all())
+    odds = np.exp(found - found.max(axis=1, keepdims=True))
+    odds /= odds.sum(axis=1, keepdims=True)
+    if single:
+        same = any(np.allclose(given[:, 0], z[:, 1], rtol=0, atol=rough) for z in (found, odds))
+    elif are_probabilities(given, rough):
+        same = np.allclose(odds, given, rtol=0, atol=rough)
+    else:  # the likeliest class, or one that is as likely but for rounding
+        chosen = np.take_along_axis(given, found.argmax(axis=1)[:, None], axis=1)[:, 0]
+        least = given.max(axis=1) - rough * 1e-2 * np.abs(given).max(axis=1)
+        same = bool((chosen >= least).all())
     if not same:
         raise ValueError(f"{here} gives other classes than the whole model; {remedy}")
-
-
-def _are_probabilities(outputs: np.ndarray) -> bool:
-    return bool(outputs.min() >= 0 and np.abs(outputs.sum(axis=-1) - 1).max() < 1e-4)
 
 
 @contextlib.contextmanager
@@ -200,75 +216,108 @@ def _from_function(module: str, name: str) -> keras.Model:
 
 
 def _from_file(
-    path: Path, objects: dict[str, Any], custom: Sequence[str], trust: bool
+    path: Path, kind: str, objects: dict[str, Any], custom: Sequence[str], trust: bool
 ) -> keras.Model:
-    config = _config(path)
-    unsafe = [name for name in _class_names(config) if name in _UNSAFE]
+    config, version = _config(path, kind)
+    unsafe = [name for name in class_names(config) if name in _UNSAFE]
     refusal = (
         f"{path} holds {' and '.join(dict.fromkeys(unsafe)) or 'code'}, which would run code from "
         "the file; if you trust where it comes from, pass --trust (trust=True)"
     )
     if unsafe and not trust:
         raise ValueError(refusal)
+    if is_newer(version):
+        warnings.warn(
+            f"{path} was written by Keras {version}, newer than the installed {keras.__version__}",
+            stacklevel=4,
+        )
     try:
-        model = keras.models.load_model(
-            path, custom_objects=objects, compile=False, safe_mode=not trust
-        )
+        with _as_keras_reads_it(path, kind, config) as readable:
+            model = keras.models.load_model(
+                readable, custom_objects=objects, compile=False, safe_mode=not trust
+            )
     except Exception as problem:
-        said = str(problem)
-        if isinstance(problem, zipfile.BadZipFile | OSError | EOFError | KeyError):
-            raise ValueError(f"{path} {_DAMAGED}") from problem
-        if "safe_mode=False" in said:
-            raise ValueError(refusal) from problem
-        unknown = re.search(
-            r"Could not locate (?:class|function) '([^']+)'|Unknown layer: '?(\w+)", said
-        )
-        if unknown:
-            missing = unknown.group(1) or unknown.group(2)
-            tried = f" (not in {', '.join(custom)})" if custom else ""
-            raise ValueError(
-                f"{path} uses {missing!r}, which Keras does not know{tried}; name the module that "
-                "defines it with --custom (custom=)"
-            ) from problem
-        raise ValueError(f"cannot read {path}: {one_line(problem)}") from problem
+        said = _said(path, str(problem), config, version, custom, refusal)
+        damaged = isinstance(problem, zipfile.BadZipFile | OSError | EOFError | KeyError)
+        if said is None:
+            said = f"{path} {_DAMAGED}" if damaged else f"cannot read {path}: {one_line(problem)}"
+        raise ValueError(said) from problem
     if not isinstance(model, keras.Model):
         raise ValueError(f"{path} holds a {type(model).__name__}, not a model")
     return model
 
 
-def _config(path: Path) -> Any:
-    """The configuration of a model, read without making anything of it.
+def _said(
+    path: Path, problem: str, config: Any, version: str, custom: Sequence[str], refusal: str
+) -> str | None:
+    """What Keras' error means, as one sentence; None if it says nothing that is known."""
+    if "safe_mode=False" in problem:
+        return refusal
+    unknown = _UNKNOWN.search(problem)
+    missing = None if unknown is None else unknown.group(1) or unknown.group(2)
+    why = why_not(version, config)
+    known = ("Functional", *keras_2_only(config))
+    own = missing is not None and missing not in known and not hasattr(keras.layers, missing)
+    if own and (why is None or not (is_newer(version) or keras_2_only(config))):
+        tried = f" (not in {', '.join(custom)})" if custom else ""
+        return (
+            f"{path} uses {missing!r}, which Keras does not know{tried}; name the module that "
+            "defines it with --custom (custom=)"
+        )
+    if why is None:
+        return None
+    module = f"; if {missing!r} is your own, name its module with --custom (custom=)"
+    return f"{path} {why}{module if own else ''}"
+
+
+@contextlib.contextmanager
+def _as_keras_reads_it(path: Path, kind: str, config: Any) -> Iterator[Path]:
+    """The file, or a copy of it that has the suffix and the words that Keras 3 knows."""
+    wanted = {"keras": (".keras",), "hdf5": (".h5", ".hdf5")}[kind]
+    changed = modernised(config)
+    if path.suffix in wanted and changed is config:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"{path.stem}{wanted[0]}"
+        if kind == "hdf5":
+            shutil.copyfile(path, copy)
+            import h5py
+
+            with h5py.File(copy, "r+") as file:
+                file.attrs["model_config"] = json.dumps(changed)
+        else:
+            with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
+                for name in old.namelist():
+                    text = json.dumps(changed) if name == "config.json" else old.read(name)
+                    new.writestr(name, text)
+        yield copy
+
+
+def _config(path: Path, kind: str) -> tuple[Any, str]:
+    """The configuration of a model and the version of Keras that wrote it, "" if it is not said.
 
     Raises:
         ValueError: for a file that is damaged or holds weights only.
     """
     try:
-        if path.suffix == ".keras":
+        if kind == "keras":
             with zipfile.ZipFile(path) as archive:
                 if archive.testzip() is not None:  # Keras itself would take damaged weights
                     raise zipfile.BadZipFile(path)
-                return json.loads(archive.read("config.json"))
+                about = "metadata.json" in archive.namelist() and archive.read("metadata.json")
+                version = str(json.loads(about).get("keras_version", "")) if about else ""
+                return json.loads(archive.read("config.json")), version
         import h5py
 
         with h5py.File(path, "r") as file:
-            text = file.attrs.get("model_config")
+            text, version = (file.attrs.get(k) for k in ("model_config", "keras_version"))
+        if text is not None:
+            version = version.decode() if isinstance(version, bytes) else str(version or "")
+            return json.loads(text), version
     except Exception as problem:  # every reader has its own
         raise ValueError(f"{path} {_DAMAGED}") from problem
-    if text is None:
-        raise ValueError(
-            f"{path} holds weights only; save the whole model with model.save, or name a function "
-            "that builds it and loads them as module:function"
-        )
-    return json.loads(text)
-
-
-def _class_names(config: Any) -> Iterator[str]:
-    """Every class that a configuration names."""
-    if isinstance(config, dict):
-        if isinstance(config.get("class_name"), str):
-            yield config["class_name"]
-        for value in config.values():
-            yield from _class_names(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _class_names(value)
+    raise ValueError(
+        f"{path} holds weights only; save the whole model with model.save, or name a function "
+        "that builds it and loads them as module:function"
+    )

@@ -1,12 +1,14 @@
 """The logits of a model that ends in a softmax or sigmoid, found or named."""
 
+import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
-from robustnets.layers import TemperatureSoftmax
-from robustnets.models.functional import within
+from robustnets.layers import TemperatureSoftmax, TwoLogits
+from robustnets.models.functional import is_kerass, within
+from robustnets.models.mixture import mixture
 from robustnets.models.saved_model import SavedProgram
 
 _HEADS = {
@@ -15,12 +17,32 @@ _HEADS = {
 }
 
 
+class Head(NamedTuple):
+    """What ends a model.
+
+    Args:
+        logits: the symbolic tensor that goes into it.
+        kind: "softmax" or "sigmoid"; applied to the logits it gives what the model gives.
+        what: it in words, such as "softmax (dense_3)" or "mean of 2 softmaxes (average)".
+    """
+
+    logits: Any
+    kind: str
+    what: str
+
+
+# What is made anew for a layer or model, by its id: one that is called twice is made once.
+Copies = dict[int, Any]
+_MEANS = 0  # no id: how many means were made, so that each has a name of its own
+
+
 def without_head(model: keras.Model) -> tuple[keras.Model, str | None]:
     """Take a softmax, or a sigmoid of each output, off the end of a model.
 
     It may be a layer, an operation, the activation of the last layer or the end of a
     SavedModel, in nested models too, and layers that do nothing when a model predicts may
-    follow it.
+    follow it. A weighted mean of several, as an ensemble gives it, is such a head too: what goes
+    into it is then the logarithm of the mean, or its log odds; see `layers.MeanProbability`.
 
     Args:
         model: built, with one output (N, K).
@@ -30,11 +52,20 @@ def without_head(model: keras.Model) -> tuple[keras.Model, str | None]:
         the head, and what was taken off, such as "softmax (dense_3)". Weights are shared, but
         for those of a last layer with an activation, which are copied.
     """
-    found = _before_head(model.outputs[0])
+    found = _before_head(model.outputs[0], {})
     if found is None:
         return model, None
-    tensor, what = found
-    return _up_to(model, tensor), what
+    return _up_to(model, found.logits), found.what
+
+
+def gives_one_value(model: keras.Model) -> bool:
+    """Whether its one output holds a single value for each example."""
+    return math.prod(d or 0 for d in model.outputs[0].shape[1:]) == 1
+
+
+def with_two_logits(model: keras.Model) -> keras.Model:
+    """A model of one value z as one of two logits, (0, z)."""
+    return _up_to(model, TwoLogits(name="two_logits")(model.outputs[0]))
 
 
 def at_layer(model: keras.Model, name: str) -> keras.Model:
@@ -68,35 +99,64 @@ def _up_to(model: keras.Model, tensor: Any) -> keras.Model:
     return keras.Model(inputs, tensor, name=model.name)
 
 
-def _before_head(tensor: Any) -> tuple[Any, str] | None:
-    """What goes into the head that made a symbolic tensor, and what the head is."""
+def _before_head(tensor: Any, copies: Copies) -> Head | None:
+    """The head that made a symbolic tensor."""
     operation, node = _made_by(tensor)
-    if len(node.input_tensors) != 1:
-        return None
-    (before,) = node.input_tensors
+    if len(node.input_tensors) == 1:
+        (before,) = node.input_tensors
+        found = _single_head(operation, before, tensor, copies)
+        if found is not None:
+            return found
+    number = copies.get(_MEANS, 0)
+    copies[_MEANS] = number + 1
+    # a fixed name, not Keras' running number: it is part of a model's digest
+    name = f"mean_probability_{number}" if number else "mean_probability"
+    return mixture(tensor, lambda member: _before_head(member, copies), name)
+
+
+def _single_head(operation: Any, before: Any, tensor: Any, copies: Copies) -> Head | None:
+    """The same where the operation takes one tensor."""
     inner = within(operation)
     if inner is not None:
-        bare, what = without_head(inner)
-        return None if what is None else (bare(before), what)
+        if id(operation) not in copies:
+            found = _before_head(inner.outputs[0], {})
+            copies[id(operation)] = found and (_up_to(inner, found.logits), *found[1:])
+        known = copies[id(operation)]
+        return None if known is None else Head(known[0](before), *known[1:])
     if isinstance(operation, SavedProgram):
         program = operation.without_head()
-        return None if program is None else (program[0](before), program[1])
+        if program is None:
+            return None
+        return Head(program[0](before), program[1].partition(" ")[0], program[1])
     if isinstance(operation, TemperatureSoftmax):
         # divided, so that the softmax of the logits stays what the model says
-        return before / operation.temperature, f"softmax ({operation.name})"
+        return Head(before / operation.temperature, "softmax", f"softmax ({operation.name})")
     kind = _head(operation, tensor)
     if kind is not None:
-        return before, f"{kind} ({operation.name})"
+        return Head(before, kind, f"{kind} ({operation.name})")
     kind = _activation(operation)
     if kind is not None:
-        config = {**operation.get_config(), "activation": "linear"}
-        bare_layer = type(operation).from_config(config)
-        bare_tensor = bare_layer(before)
+        bare_layer = copies.get(id(operation))
+        if bare_layer is None:
+            config = {**operation.get_config(), "activation": "linear"}
+            bare_layer = copies[id(operation)] = type(operation).from_config(config)
+        logits = bare_layer(before)
         bare_layer.set_weights(operation.get_weights())
-        return bare_tensor, f"{kind} ({operation.name})"
-    if _passes_on(operation) and tuple(before.shape) == tuple(tensor.shape):
-        return _before_head(before)
+        return Head(logits, kind, f"{kind} ({operation.name})")
+    if _passes_on(operation) and _same_row(before.shape, tensor.shape):
+        found = _before_head(before, copies)
+        if found is None or tuple(before.shape) == tuple(tensor.shape):
+            return found
+        return found._replace(logits=operation(found.logits))
     return None
+
+
+def _same_row(before: Any, after: Any) -> bool:
+    """Whether reshaping one into the other leaves the classes where they are, on one axis."""
+    if tuple(before) == tuple(after):
+        return True
+    sizes = [[d for d in shape[1:] if d != 1] for shape in (before, after)]
+    return sizes[0] == sizes[1] and len(sizes[0]) < 2 and None not in sizes[0]
 
 
 def _made_by(tensor: Any) -> tuple[Any, Any]:
@@ -108,7 +168,7 @@ def _made_by(tensor: Any) -> tuple[Any, Any]:
 def _head(operation: Any, tensor: Any) -> str | None:
     """Which head an operation is, over the last axis, or None."""
     for kind, (_, name) in _HEADS.items():
-        if type(operation).__name__ == name:
+        if is_kerass(operation, name):
             last = getattr(operation, "axis", -1) in (-1, len(tensor.shape) - 1)
             return kind if last else None
     return None
@@ -130,7 +190,7 @@ def _passes_on(operation: Any) -> bool:
         return True
     if isinstance(operation, keras.layers.Activation):
         return operation.activation is keras.activations.linear
-    return type(operation).__name__ in ("Cast", "Identity")
+    return is_kerass(operation, "Cast", "Identity", "Reshape", "Squeeze", "ExpandDims")
 
 
 def _calls(model: keras.Model) -> Iterator[tuple[Any, Any]]:

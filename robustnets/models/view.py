@@ -88,8 +88,9 @@ class SoftmaxOutput:
 
     def of(self, classifier: Classifier) -> Classifier:
         """The classifier so seen; weights are shared."""
-        dtype = classifier.model.outputs[0].dtype  # float64 inside `InFloat64`
-        softmax = TemperatureSoftmax(self.temperature, name="softmax", dtype=dtype)
+        softmax = TemperatureSoftmax(
+            self.temperature, name="softmax", dtype=classifier.precision
+        )  # float64 inside `InFloat64`
         return _seen(
             classifier,
             lambda z: ops.log(ops.clip(softmax(z), self.clip, 1 - self.clip)),
@@ -138,7 +139,8 @@ class InFloat64:
         copy = float64_copy(classifier, probe)
         seen = copy if self.view is None else self.view.of(copy)
         images = keras.Input(shape, dtype="float32")
-        return Classifier(keras.Model(images, seen.model(Widened()(images)), name="in_float64"))
+        model = keras.Model(images, seen.model(Widened()(images)), name="in_float64")
+        return Classifier(model, precision="float64")
 
 
 class Widened(keras.layers.Layer):
@@ -208,5 +210,7 @@ VIEWS = (ScaledLogits, SoftmaxOutput, InFloat64, Substitute)
 
 
 def _seen(classifier: Classifier, function, name: str) -> Classifier:
-    inputs = classifier.model.inputs[0]
-    return Classifier(keras.Model(inputs, function(classifier.model.outputs[0]), name=name))
+    inputs, logits = classifier.model.inputs[0], classifier.model.outputs[0]
+    if keras.backend.standardize_dtype(logits.dtype) != classifier.precision:
+        logits = ops.cast(logits, classifier.precision)
+    return Classifier(keras.Model(inputs, function(logits), name=name), classifier.precision)

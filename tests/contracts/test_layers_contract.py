@@ -11,8 +11,10 @@ from robustnets.layers import (
     BitDepth,
     FilterSpec,
     LinearFilter,
+    MeanProbability,
     SpatialSmoothing,
     TemperatureSoftmax,
+    TwoLogits,
     fit_filter,
     prepend,
 )
@@ -27,10 +29,14 @@ EXAMPLES = {
     SpatialSmoothing: lambda: SpatialSmoothing("median", 3, "mirror"),
     BitDepth: lambda: BitDepth(3),
     TemperatureSoftmax: lambda: TemperatureSoftmax(10.0, name="softmax_at_10"),
+    MeanProbability: lambda: MeanProbability([0.25], name="mean_probability"),
+    TwoLogits: lambda: TwoLogits(name="two_logits"),
 }
 # layers on logits stand behind a network; all others take images and stand before it
-ON_LOGITS = (TemperatureSoftmax,)
+ON_LOGITS = (MeanProbability, TemperatureSoftmax, TwoLogits)
 LOGITS = RNG.normal(0, 9, (70, 7)).astype(np.float32)
+# those that do not keep the number of values: what they take and what they give
+RESHAPES = {TwoLogits: (1, 2)}
 
 every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda c: c.__name__)
 on_images = pytest.mark.parametrize(
@@ -43,8 +49,9 @@ def numbers(tensor):
     return ops.convert_to_numpy(tensor)
 
 
-def body(shape=X.shape[1:]):
-    layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(7, name="logits")]
+def body(shape=X.shape[1:], units=7):
+    last = keras.layers.Dense(units, name="logits")
+    layers = [keras.Input(shape), keras.layers.Flatten(), last]
     return keras.Sequential(layers, name="body")
 
 
@@ -78,10 +85,12 @@ def test_config_round_trip(layer):
 @every_layer
 def test_shape_dtype_and_compiled_equals_eager(layer):
     made = EXAMPLES[layer]()
-    x = LOGITS if layer in ON_LOGITS else X
+    takes, gives = RESHAPES.get(layer, (7, 7))
+    x = LOGITS[:, :takes] if layer in ON_LOGITS else X
     eager = numbers(made(x))
     assert eager.dtype == np.float32
-    assert eager.shape == x.shape == tuple(made.compute_output_shape(x.shape))
+    assert eager.shape == tuple(made.compute_output_shape(x.shape))
+    assert eager.shape == ((70, gives) if layer in ON_LOGITS else x.shape)
     fast = backend.compiled(lambda x: made(x))
     np.testing.assert_allclose(numbers(fast(ops.convert_to_tensor(x))), eager, rtol=0, atol=1e-6)
     np.testing.assert_allclose(numbers(made(x[:3])), eager[:3], rtol=0, atol=1e-6)
@@ -89,7 +98,8 @@ def test_shape_dtype_and_compiled_equals_eager(layer):
 
 @on_logits
 def test_appended_models_save_and_load_as_one_file(layer, tmp_path):
-    whole = keras.Sequential([body(), EXAMPLES[layer]()], name="whole")
+    takes, _ = RESHAPES.get(layer, (7, 7))
+    whole = keras.Sequential([body(units=takes), EXAMPLES[layer]()], name="whole")
     expected = numbers(whole(X))
     np.testing.assert_allclose(
         expected, numbers(EXAMPLES[layer]()(whole.layers[0](X))), rtol=0, atol=1e-6

@@ -43,6 +43,10 @@ HEADS = {
     "functional in sequential": lambda: keras.Sequential(
         [images(), layers.Rescaling(2.0), functional(lambda x: layers.Dense(7, "softmax")(x))]
     ),
+    "reshaped": lambda: nested(
+        dense(layers.Dense(7), layers.Reshape((1, 1, 7)), layers.Softmax(name="last")),
+        layers.Flatten(),
+    ),
     "followed by nothing": lambda: nested(
         dense(layers.Dense(7, "softmax", name="last")),
         layers.Activation("linear", dtype="float32"),
@@ -69,7 +73,15 @@ def test_the_head_is_taken_off(case):
     assert without_head(bare) == (bare, None)
 
 
+class Softmax(layers.Layer):
+    """Not what its name says."""
+
+    def call(self, x):
+        return ops.softmax(10.0 * x)
+
+
 NO_HEADS = {
+    "namesake": lambda: dense(layers.Dense(7), Softmax()),
     "logits": lambda: dense(layers.Dense(7)),
     "inside": lambda: dense(layers.Dense(7, "softmax"), layers.Dense(5)),
     "scaled": lambda: nested(dense(layers.Dense(7, "softmax")), layers.Rescaling(2.0)),

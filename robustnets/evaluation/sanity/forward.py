@@ -100,7 +100,7 @@ def _stateful(e: Evidence, passes: int) -> tuple[np.ndarray, list[str]]:
         logits, state = model.stateless_call(fixed, state, x, training=False)
     pairs = ([ops.convert_to_numpy(value) for value in values] for values in (before, state))
     moved = [v.path for v, old, new in zip(variables, *pairs) if not np.array_equal(old, new)]
-    return ops.convert_to_numpy(logits), moved
+    return ops.convert_to_numpy(ops.cast(logits, "float32")), moved
 
 
 def _apart(one: np.ndarray, two: np.ndarray) -> float:
