@@ -57,6 +57,13 @@ class ThreatModel:
         """
         return 1e-5 * self.eps + 1e-6 * max(1.0, abs(self.low), abs(self.high))
 
+    @property
+    def units(self) -> str:
+        """What eps is measured in, to be put behind it: "" where the box is [0, 1]."""
+        if (self.low, self.high) == (0, 1):
+            return ""
+        return f" (inputs in [{self.low:g}, {self.high:g}])"
+
 
 # what to do where one number is not enough
 _INSTEAD = {

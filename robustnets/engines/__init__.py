@@ -11,7 +11,7 @@ from keras import ops
 
 from robustnets.attacks.base import Attack, shrink
 from robustnets.core.seeds import derive
-from robustnets.core.threat import number
+from robustnets.core.threat import number as number_of
 from robustnets.engines import memory
 from robustnets.engines.adversarial import Adversarial
 from robustnets.engines.bar import bar
@@ -274,7 +274,7 @@ def _with_radii(attack: Any, epsilons: Sequence[float]) -> list[Any]:
         raise ValueError(
             f"epsilons must be a list of at least one radius, such as [0.1], got {epsilons!r}"
         )
-    radii = [float(number("eps", eps)) for eps in epsilons]
+    radii = [float(number_of("eps", eps)) for eps in epsilons]
     return [replace(attack, threat=replace(attack.threat, eps=eps)) for eps in radii]
 
 

@@ -9,7 +9,7 @@ import keras
 
 from robustnets.core.dataset import Split
 from robustnets.core.store import Store, store_of
-from robustnets.core.threat import ThreatModel, refuse_whole_box
+from robustnets.core.threat import ThreatModel, number, refuse_whole_box
 from robustnets.engines.checks import check, check_examples
 from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.evaluation import Attacker, Evaluation
@@ -96,7 +96,7 @@ def evaluate(
         True
     """
     box = (0.0 if low is None else low, 1.0 if high is None else high)
-    threat = ThreatModel(norm, eps, *box)
+    threat = ThreatModel(norm, number("eps", eps), *box)
     attacks = suite_of(suite, norm)
     if eps == 0:
         raise ValueError("eps must be > 0: at 0 there is nothing to attack")

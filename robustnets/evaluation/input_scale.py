@@ -72,6 +72,12 @@ PYTHON = Entry(
     "for images u in [0, 1] give x = {code} with low={low}, high={high} and eps in these units",
     "If the images are right as they are, give their box by name: low={low}, high={high}",
 )
+PYTHON_ATTACK = Entry(
+    PYTHON.in_front,
+    "for images u in [0, 1] give x = {code} and attacks whose ThreatModel has low={low}, "
+    "high={high} and eps in these units",
+    "If the images are right as they are, pass range_given=True",
+)
 COMMAND = Entry(
     "put {layer} in front of it and save it again",
     "give --input-range {low},{high} and --eps in these units",
@@ -159,7 +165,8 @@ def check_scale(
         others = int((y != answers.predicted[0]).sum())
         refused = _constant(answers) and others >= CLEARLY_WRONG and not given
     if refused:
-        raise ValueError(f"{said}. {meant}" if meant and not given else said)
+        more = "" if given or not meant else f" {meant}" if said.endswith("?") else f". {meant}"
+        raise ValueError(said + more)
     if said:
         warnings.warn(said, stacklevel=3)
     return said

@@ -27,7 +27,7 @@ __all__ = ["ROBUST", "WRONG", "Part", "Standing", "WorstCase", "worst_case"]
 
 
 def worst_case(
-    attacks: Sequence[Any] | Any,
+    attacks: Any,
     classifier: Classifier,
     x: np.ndarray,
     y: np.ndarray,
@@ -78,7 +78,8 @@ def worst_case(
     Raises:
         ValueError: for no attack, one twice, targeted attacks, or bad arguments.
     """
-    attacks = (attacks,) if hasattr(attacks, "perturb") else attacks
+    if hasattr(attacks, "perturb"):
+        attacks = (attacks,)
     _check(attacks, evaluations, needed)
     classifier = classifier_of(classifier)
     source = None if source is None else classifier_of(source, "source")
