@@ -156,8 +156,8 @@ def page(
     )
     lead = (
         f"{kind} in {threat.norm} at eps {threat.eps:.4g}{threat.units}: "
-        f"**{robust.estimate:.1%}** of {n} examples (95 % interval {robust.low:.1%} to {robust.high:.1%}); accuracy without an "
-        f"attack {right / n:.1%}."
+        f"**{robust.estimate:.1%}** of {n} examples (95 % interval {robust.low:.1%} to "
+        f"{robust.high:.1%}); accuracy without an attack {right / n:.1%}."
     )
     blocks: tuple = (TableBlock(steps, "attacks"),)
     if found.evaluations > 1:
