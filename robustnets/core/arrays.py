@@ -38,10 +38,8 @@ def as_array(name: str, value: Any) -> np.ndarray:
             f"{said}"
         ) from None
     if found.dtype == object:
-        raise ValueError(
-            f"{name} must be an array of numbers, got {_kind(value)}; collect its values with "
-            "np.stack or np.concatenate"
-        )
+        remedy = "" if value is None else "; collect its values with np.stack or np.concatenate"
+        raise ValueError(f"{name} must be an array of numbers, got {_kind(value)}{remedy}")
     return found
 
 
@@ -180,7 +178,7 @@ def _label_remedy(y: np.ndarray, n: int | None, name: str) -> str:
 
 
 def _kind(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    return "None" if value is None else type(value).__name__
 
 
 def _out_of(dataset: Any) -> str:

@@ -24,6 +24,7 @@ CHANCE = 1e-3  # p below which a difference between two scales is none of chance
 GAIN, LEAST_GAIN = 0.25, 0.03  # in accuracy: enough alone to refuse, and the least to be told
 CLEARLY_WRONG = 10  # examples that one class for everything gets wrong, none of them by chance
 SAME = 0.02  # of accuracy: between scales so close the likelihood decides
+TEMPERATURES = 2.0 ** np.arange(-4, 9)
 GUESS = 0.01  # chance of so many right ones among guesses, above which they may be guesses
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -93,7 +94,8 @@ class Answers:
     Args:
         predicted: int64 (N,); -1 where its numbers are not finite.
         right: bool (N,).
-        likelihood: mean log-likelihood of the labels.
+        likelihood: mean log-likelihood of the labels at the best temperature, so that larger
+            images, and with them larger logits, have no part in it.
     """
 
     predicted: np.ndarray
@@ -109,8 +111,10 @@ class Answers:
         predicted = np.where(finite, logits.argmax(axis=1), -1)
         likelihood = -math.inf
         if finite.all():
-            each = log_softmax(logits.astype(np.float64), axis=1)
-            likelihood = float(each[np.arange(len(y)), y].mean())
+            likelihood = max(
+                log_softmax(logits / temperature, axis=1)[np.arange(len(y)), y].mean()
+                for temperature in TEMPERATURES
+            )
         return cls(predicted, predicted == y, likelihood)
 
     @property

@@ -31,7 +31,7 @@ def classifier_of(model: Any, name: str = "classifier") -> Classifier:
         return load_classifier(os.fspath(model))
     if isinstance(model, keras.Model):
         return Classifier(model)
-    kind = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+    kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
     raise ValueError(
         f"{name} must be a Keras model, a Classifier or the path of a saved model, got {kind}"
         + ("; make an instance of it" if isinstance(model, type) else "")

@@ -181,10 +181,9 @@ def test_a_model_of_another_range(files):
     assert "at eps 0.2 (inputs in [-1, 1]):" in text_of(done)
     usual = attack(files, "--attack", "fgsm", "--eps", "0.1", "--out", str(files / "unit"))
     assert usual.exit_code == 0, usual.output
-    with np.load(files / "wide" / "outcomes.npz") as there:
-        with np.load(files / "unit" / "outcomes.npz") as here:
-            np.testing.assert_array_equal(there["broken_by"], here["broken_by"])
-            np.testing.assert_allclose(there["x"], 2 * here["x"] - 1, rtol=0, atol=1e-5)
+    there, here = (dict(np.load(files / name / "outcomes.npz")) for name in ("wide", "unit"))
+    np.testing.assert_array_equal(there["broken_by"], here["broken_by"])
+    np.testing.assert_allclose(there["x"], 2 * here["x"] - 1, rtol=0, atol=1e-5)
     for text in ("1,-1", "wide", "0"):
         said = refused(attack(files, *arguments, "--input-range", text))
         assert f"such as -1,1 or 0,255, got '{text}'" in said

@@ -228,7 +228,7 @@ def test_a_surrogate_learns_in_the_box_of_the_model(digits, examples):
         apart = Split(low + (high - low) * x, y[:, None])
         found = trained_surrogate(apart, 10, 0, box=(low, high))
         scaled = (low + (high - low) * test_x).astype(np.float32)
-        assert (found.predict(scaled).argmax(axis=1) == test_y).mean() > 0.9
+        assert (found.predict(scaled).argmax(axis=1) == test_y).mean() > 0.8
 
 
 def test_a_surrogate_in_another_box_is_refused(trained_classifier, digits, examples):
