@@ -51,6 +51,18 @@ Logits = Annotated[
     str | None,
     typer.Option(metavar="LAYER", help="The layer whose output are the logits; default: found."),
 ]
+InputRange = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="The values that the model takes, such as -1,1 or 0,255: examples are scaled to "
+        "them, and eps is in these units. Default: 0,1.",
+    ),
+]
+AnyEps = Annotated[
+    bool,
+    typer.Option("--any-eps", help="A linf eps as wide as the input range or wider is meant."),
+]
 Workers = Annotated[
     str | None,
     typer.Option(
@@ -316,6 +328,8 @@ def attack(
         int, typer.Option(help="Fresh evaluations of a success, for a model that draws.")
     ] = 1,
     needed: Annotated[int, typer.Option(help="How many of them must be wrong.")] = 1,
+    input_range: InputRange = None,
+    any_eps: AnyEps = False,
     custom: Custom = None,
     trust: Trust = False,
     logits: Logits = None,
@@ -331,26 +345,33 @@ def attack(
     with err.status("loading Keras"):
         quiet_backend()
         from robustnets.core.store import Store
-        from robustnets.core.threat import ThreatModel
+        from robustnets.core.threat import ThreatModel, refuse_whole_box
+        from robustnets.evaluation.input_scale import COMMAND
         from robustnets.experiments import attack_model as work
+        from robustnets.experiments.arguments import ANY_EPS
+        from robustnets.experiments.arguments import input_range as input_range_of
         from robustnets.experiments.examples import examples_for
         from robustnets.models.load import load_classifier
         from robustnets.report.page import write_page
 
     try:
-        radius, limits = work.radius(eps), work.limits(budget)
+        box, limits = input_range_of(input_range), work.limits(budget)
+        threat = ThreatModel(norm, work.radius(eps), *box)
+        refuse_whole_box(threat, any_eps, ANY_EPS)
         with _noted():
             classifier = load_classifier(model, custom or (), trust, logits)
-        found_examples = examples_for(classifier, examples, data_dir, n)
-        threat = ThreatModel(norm, radius)
+        found_examples = examples_for(classifier, examples, data_dir, n, box)
         attacks, notes = work.attacks_of(name, threat, classifier.classes, version)
-        with err.status("attacking") as status:
+        with err.status("attacking") as status, _noted():
             page, found = work.attack_model(
                 classifier,
                 found_examples.x,
                 found_examples.y,
                 attacks,
                 title=f"{name} on {Path(model).name}",
+                any_eps=any_eps,
+                range_given=input_range is not None,
+                entry=COMMAND,
                 notes=notes,
                 seed=seed,
                 evaluations=evaluations,
@@ -398,6 +419,8 @@ def evaluate(
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Worker processes.")] = 1,
     workers: Workers = None,
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    input_range: InputRange = None,
+    any_eps: AnyEps = False,
     custom: Custom = None,
     trust: Trust = False,
     logits: Logits = None,
@@ -415,7 +438,9 @@ def evaluate(
 
     try:
         folder = str(data_dir) if data_dir else None
-        request = work.Request(model, examples, norm, eps, suite, n, seed, defense, budget)
+        request = work.Request(
+            model, examples, norm, eps, suite, n, seed, defense, budget, input_range, any_eps
+        )
         out.print(request.plan, markup=False, highlight=False)
         from robustnets.experiments.quiet import quiet_backend
 
@@ -426,7 +451,7 @@ def evaluate(
         kept = Store(store)
         recipe = Recipe(
             model, tuple(custom or ()), trust, logits, defense, examples, folder, str(kept.root),
-            seed,
+            seed, request.box,
         )  # fmt: skip
         alone = jobs == 1 and workers is None
         spreader = None if alone else Spreader(recipe, jobs, workers)

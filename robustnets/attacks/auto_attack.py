@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robustnets.attacks.apgd import APGD
+from robustnets.attacks.base import check_threat
 from robustnets.attacks.fab import FAB
 from robustnets.attacks.square import Square
 from robustnets.core.threat import ThreatModel
@@ -46,6 +47,7 @@ class AutoAttack:
     version: str = "standard"
 
     def __post_init__(self) -> None:
+        check_threat("AutoAttack", self.threat, NORMS)
         if self.threat.norm not in NORMS:
             able = " or ".join(map(repr, NORMS))
             raise ValueError(f"AutoAttack needs norm {able}, got {self.threat.norm!r}")

@@ -8,7 +8,7 @@ from keras import ops
 
 from robustnets import backend
 from robustnets.attacks import balls
-from robustnets.core.threat import ThreatModel
+from robustnets.core.threat import NORMS, ThreatModel
 
 Logits = Callable[[Any], Any]
 State = dict[str, Any]
@@ -181,17 +181,30 @@ def shrink(threat: ThreatModel, x: Any, moved: Any, eps: Any) -> Any:
 
 
 def check(attack: Attack) -> None:
-    """What every spec checks of itself: its norm, and that `targeted` is a bool.
+    """What every spec checks of itself: its threat model and norm, and that `targeted` is a bool.
 
     Raises:
         ValueError: naming what is wrong.
     """
-    name, norm = type(attack).__name__, attack.threat.norm
+    name = type(attack).__name__
+    check_threat(name, attack.threat, attack.norms)
+    norm = attack.threat.norm
     if norm not in attack.norms:
         able = " or ".join(map(repr, attack.norms))
         raise ValueError(f"{name} needs norm {able}, got {norm!r}")
     if not isinstance(attack.targeted, bool):
         raise ValueError(f"targeted must be True or False, got {attack.targeted!r}")
+
+
+def check_threat(name: str, threat: Any, norms: tuple[str, ...] = NORMS) -> None:
+    """Raise ValueError unless an attack of this name was given a ThreatModel."""
+    if isinstance(threat, ThreatModel):
+        return
+    norm = threat if threat in norms else norms[0]
+    raise ValueError(
+        f"{name} needs a ThreatModel, got {threat!r}; such as "
+        f"{name}(ThreatModel({norm!r}, {0.5 if norm == 'l2' else '8 / 255'}))"
+    )
 
 
 def check_step(step: float | None, steps: int) -> None:

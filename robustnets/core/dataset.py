@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robustnets.core.arrays import as_labels
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Split:
@@ -12,11 +14,17 @@ class Split:
 
     Args:
         x: float32 (N, H, W, C), values in [0, 1].
-        y: int64 (N,), labels.
+        y: int64 (N,), labels; other whole numbers, (N,) or (N, 1), become that.
+
+    Raises:
+        ValueError: for labels that are no class numbers, such as one-hot rows.
     """
 
     x: np.ndarray
     y: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "y", as_labels(self.y))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -97,8 +105,11 @@ class Dataset:
 def _check(where: str, split: Split, classes: int) -> None:
     x, y = split.x, split.y
     if x.ndim != 4 or x.dtype != np.float32:
-        raise ValueError(f"{where}: images must be float32 (N, H, W, C), got {x.dtype} {x.shape}")
-    if y.shape != (len(x),) or y.dtype != np.int64:
+        raise ValueError(
+            f"{where}: images must be float32 (N, H, W, C), got {x.dtype} {x.shape}"
+            f"{_image_remedy(x)}"
+        )
+    if y.shape != (len(x),):
         raise ValueError(f"{where}: labels must be int64 ({len(x)},), got {y.dtype} {y.shape}")
     if len(x) == 0:
         raise ValueError(f"{where}: there are no examples")
@@ -123,6 +134,14 @@ def held_out(split: Split, share: float) -> tuple[Split, Split]:
     if count >= len(split):
         raise ValueError(f"cannot hold {count} of {len(split)} training examples out")
     return Split(split.x[:-count], split.y[:-count]), Split(split.x[-count:], split.y[-count:])
+
+
+def _image_remedy(x: np.ndarray) -> str:
+    if x.ndim == 3:
+        return "; images of one channel: use x[..., np.newaxis]"
+    if x.ndim != 4:
+        return ""
+    return "; use x.astype('float32')" + (" / 255" if x.dtype == np.uint8 else "")
 
 
 def evenly_by_class(y: np.ndarray, n: int) -> np.ndarray:

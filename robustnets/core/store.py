@@ -66,3 +66,16 @@ class Store:
     def write(self, kind: str, digest: str, suffix: str, write: Callable[[Path], object]) -> Path:
         """Write the thing atomically with `write(path)`."""
         return write_atomically(self.path(kind, digest, suffix), write)
+
+
+def store_of(store: Store | str | os.PathLike | None) -> Store | None:
+    """A store, or the one in a folder; None stays None.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if store is None or isinstance(store, Store):
+        return store
+    if isinstance(store, (str, os.PathLike)):
+        return Store(store)
+    raise ValueError(f"store must be a Store, a folder or None, got {store!r}")

@@ -11,11 +11,18 @@ from keras import ops
 
 from robustnets.attacks.base import Attack, shrink
 from robustnets.core.seeds import derive
+from robustnets.core.threat import number as number_of
 from robustnets.engines import memory
 from robustnets.engines.adversarial import Adversarial
 from robustnets.engines.bar import bar
-from robustnets.engines.checks import check, refuse_broken, refuse_probabilities
+from robustnets.engines.checks import (
+    check,
+    check_attack,
+    refuse_broken,
+    refuse_probabilities,
+)
 from robustnets.engines.job import Job, Outcome
+from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
 
 ENGINES = ("native", "art", "cleverhans")
@@ -79,9 +86,11 @@ def run(
 
     Args:
         attack: the spec; its `threat.eps` is the radius, unless `epsilons` are given.
-        classifier: the victim.
-        x: float32 (N, H, W, C), finite, inside the attack's box.
-        y: int (N,), true labels, or the classes to reach if the attack is targeted.
+        classifier: the victim; a bare Keras model, too, whose functions are then compiled
+            anew in each call.
+        x: (N, H, W, C), finite, inside the attack's box.
+        y: class numbers (N,) or (N, 1), the true ones, or those to reach if the attack is
+            targeted.
         epsilons: radii in place of the attack's own. A minimal attack runs once and its
             perturbations are cut down to each; any other runs once for each.
         engine: one of `ENGINES`.
@@ -113,6 +122,8 @@ def run(
     """
     if engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+    check_attack(attack)
+    classifier = classifier_of(classifier)
     carrier = _load(engine)
     if not carrier.supports(attack):
         able = ", ".join(name for name in ENGINES if supports(name, attack))
@@ -120,7 +131,7 @@ def run(
             f"the {engine} engine cannot carry out {type(attack).__name__} with these settings; "
             f"use one of: {able}"
         )
-    check(attack, classifier, x, y, seed, batch_size, time_budget, query_budget)
+    x, y = check(attack, classifier, x, y, seed, batch_size, time_budget, query_budget)
     for name, value in (("query_budget", query_budget), ("numbers", numbers)):
         if value is not None and engine != "native":
             raise ValueError(f"{name} needs engine='native', got {engine!r}")
@@ -130,7 +141,7 @@ def run(
     specs = [attack] if epsilons is None else _with_radii(attack, epsilons)
     with bar(type(attack).__name__, progress) as show:
         results = _run(
-            carrier, specs, classifier, x, y.astype(np.int64), seed, _seeds(seed, numbers),
+            carrier, specs, classifier, x, y, seed, _seeds(seed, numbers),
             min(batch_size or memory.batch_size(attack, classifier), len(x)),
             attack_wrong, time_budget, query_budget, show,
         )  # fmt: skip
@@ -231,6 +242,8 @@ def sweep(
     Yields:
         (eps, the examples at eps), in the given order.
     """
+    check_attack(attack)
+    classifier = classifier_of(classifier)
     settings: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "attack_wrong": True}
     if attack.minimal:
         results = run(attack, classifier, x, y, engine=engine, epsilons=epsilons, **settings)
@@ -242,7 +255,7 @@ def sweep(
             yield eps, run(spec, classifier, x, y, engine=engine, **settings)
         return
     native = _load(engine)
-    check(attack, classifier, x, y, seed, batch_size)
+    x, y = check(attack, classifier, x, y, seed, batch_size)
     started = time.perf_counter()
     size = min(batch_size or memory.batch_size(attack, classifier), len(x))
     direction = native.directions(attack, classifier, x, y, size)
@@ -257,9 +270,12 @@ def sweep(
 
 
 def _with_radii(attack: Any, epsilons: Sequence[float]) -> list[Any]:
-    if len(epsilons) == 0:
-        raise ValueError("epsilons must hold at least one radius")
-    return [replace(attack, threat=replace(attack.threat, eps=float(eps))) for eps in epsilons]
+    if isinstance(epsilons, str) or not hasattr(epsilons, "__len__") or len(epsilons) == 0:
+        raise ValueError(
+            f"epsilons must be a list of at least one radius, such as [0.1], got {epsilons!r}"
+        )
+    radii = [float(number_of("eps", eps)) for eps in epsilons]
+    return [replace(attack, threat=replace(attack.threat, eps=eps)) for eps in radii]
 
 
 def _succeeds(attack, classifier, x, y, batch_size) -> np.ndarray:

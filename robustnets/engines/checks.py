@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from robustnets.core.arrays import as_images, as_labels
 from robustnets.models.classifier import Classifier
 from robustnets.models.probabilities import gives_probabilities
 
@@ -18,13 +19,17 @@ def check(
     batch_size: Any,
     time_budget: float | None = None,
     query_budget: Any = None,
-) -> None:
-    """Check what `engines.run` is given; arguments as there.
+    box: str = "the ThreatModel",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Check what `engines.run` is given; arguments as there, `box` as for `check_examples`.
+
+    Returns:
+        x and y as `check_examples` gives them.
 
     Raises:
         ValueError: naming the first that is wrong, its value, and the remedy.
     """
-    check_examples(classifier, x, y, attack.threat.low, attack.threat.high)
+    x, y = check_examples(classifier, x, y, attack.threat.low, attack.threat.high, box)
     counts = (("seed", seed, 0), ("batch_size", batch_size, 1), ("query_budget", query_budget, 2))
     for name, value, least in counts:
         if value is None and name != "seed":
@@ -33,45 +38,62 @@ def check(
             raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
     if time_budget is not None and not (math.isfinite(time_budget) and time_budget > 0):
         raise ValueError(f"time_budget must be seconds > 0, got {time_budget}")
+    return x, y
+
+
+def check_attack(attack: Any) -> None:
+    """Check that an attack is a spec that can be carried out.
+
+    Raises:
+        ValueError: for a class, a name, a list of attacks or anything else.
+    """
+    if not isinstance(attack, type) and callable(getattr(attack, "perturb", None)):
+        return
+    such = "attack must be an attack such as PGD(ThreatModel('linf', 8 / 255))"
+    if isinstance(attack, type):
+        raise ValueError(f"{such}, got the class {attack.__name__}; make an instance of it")
+    if hasattr(attack, "attacks"):
+        name = type(attack).__name__
+        raise ValueError(
+            f"{such}, got {name}, which is several: give its attacks(classes) to worst_case"
+        )
+    raise ValueError(f"{such}, got {attack!r}")
 
 
 def check_examples(
-    classifier: Classifier, x: Any, y: Any, low: float = 0.0, high: float = 1.0
-) -> None:
-    """Check that examples are such as a classifier takes.
+    classifier: Classifier,
+    x: Any,
+    y: Any,
+    low: float = 0.0,
+    high: float = 1.0,
+    box: str = "the ThreatModel",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Check that examples are such as a classifier takes, and give them as arrays.
 
     Args:
         classifier: the victim.
-        x: what should be float32 (N, H, W, C) in [low, high].
-        y: what should be int (N,), classes of the model.
+        x: images (N, H, W, C) in [low, high], as for `core.arrays.as_images`.
+        y: class numbers (N,) or (N, 1) of the model, as for `core.arrays.as_labels`.
+        low, high: the box.
+        box: who is told another box, for messages.
+
+    Returns:
+        x float32 (N, H, W, C) and y int64 (N,).
 
     Raises:
         ValueError: naming the first that is wrong, its value, and the remedy.
     """
-    shape = classifier.image_shape
-    if not isinstance(x, np.ndarray) or x.dtype != np.float32:
-        kind = getattr(x, "dtype", type(x).__name__)
-        raise ValueError(f"x must be a float32 NumPy array, got {kind}; use x.astype('float32')")
-    if x.ndim != 4 or len(x) == 0 or x.shape[1:] != shape:
-        raise ValueError(
-            f"x must be (N, {', '.join(map(str, shape))}) with N > 0, the images that "
-            f"{classifier.model.name} takes, got {x.shape}"
-        )
+    x = as_images(x, classifier.image_shape, low, high, classifier.model.name)
     least, most = x.min(), x.max()  # NaN where there is one
     if not (np.isfinite(least) and np.isfinite(most)):
         raise ValueError("x holds NaN or infinite values; remove those examples")
-    if least < low or most > high:
-        by_255 = "divide x by 255" if least >= 0 and 1 < most <= 255 and high == 1 else "rescale x"
+    # the box as float32 has it, to which attacks clip
+    if least < np.float32(low) or most > np.float32(high):
         raise ValueError(
-            f"x must lie in the box [{low}, {high}] of the threat model, "
-            f"got [{least:g}, {most:g}]; {by_255} or give the ThreatModel its box"
+            f"x must lie in the box [{low:g}, {high:g}] of {box}, got [{least:g}, {most:g}]; "
+            f"{_box_remedy(float(least), float(most), high, box)}"
         )
-    if not isinstance(y, np.ndarray) or not np.issubdtype(y.dtype, np.integer):
-        kind = getattr(y, "dtype", type(y).__name__)
-        raise ValueError(f"y must be an integer NumPy array, got {kind}; use class numbers")
-    if y.shape != (len(x),):
-        one_hot = "; use y.argmax(axis=1)" if y.ndim == 2 and len(y) == len(x) else ""
-        raise ValueError(f"y must be ({len(x)},), one class per example, got {y.shape}{one_hot}")
+    y = as_labels(y, len(x))
     if y.min() < 0 or y.max() >= classifier.classes:
         from_one = y.min() == 1 and y.max() == classifier.classes
         remedy = "; they are counted from 1: subtract 1" if from_one else ""
@@ -79,6 +101,21 @@ def check_examples(
             f"y must lie in 0..{classifier.classes - 1}, the classes of the model, "
             f"got {y.min()}..{y.max()}{remedy}"
         )
+    return x, y
+
+
+def _box_remedy(least: float, most: float, high: float, box: str) -> str:
+    for lowest, highest in ((0, 255), (-1, 1)):
+        if lowest <= least and most <= highest:
+            remedy = f"or, if the model takes such images, give {box} low={lowest}, high={highest}"
+            if lowest == 0 and most > 1 and high == 1:
+                return f"divide x by 255, {remedy}"
+            if lowest == -1 and least < 0:
+                return f"use (x + 1) / 2, {remedy}"
+    return (
+        f"rescale x, or, if the model takes such images, give {box} as low and high the smallest "
+        "and the largest value that a valid image can have"
+    )
 
 
 def refuse_broken(classifier: Classifier, x: np.ndarray) -> None:

@@ -33,7 +33,7 @@ class Nearest:
         """The same with what a result found, where that is nearer."""
         far = np.where(case.broken_by >= 0, distances(case.clean, case.x)[threat.norm], np.inf)
         # float32 may put an example that is on the edge of the ball a hair outside
-        edge = (far > threat.eps) & (far <= threat.eps * (1 + 1e-5) + 1e-6)
+        edge = (far > threat.eps) & (far <= threat.eps + threat.slack)
         far = np.where(edge, threat.eps, far)
         nearer = far < self.distance
         x = self.x.copy()

@@ -1,33 +1,38 @@
 """How robust is a model? One call, all attackers, one number with what stands behind it."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from robustnets.core.dataset import Split
-from robustnets.core.store import Store
-from robustnets.core.threat import ThreatModel
-from robustnets.engines.checks import check
+from robustnets.core.store import Store, store_of
+from robustnets.core.threat import ThreatModel, number, refuse_whole_box
+from robustnets.engines.checks import check, check_examples
 from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.evaluation import Attacker, Evaluation
+from robustnets.evaluation.input_scale import PYTHON, Entry, check_scale
 from robustnets.evaluation.outcome import combined
 from robustnets.evaluation.pieces import Carrier
 from robustnets.evaluation.stages import Moment, Stages, predictions
 from robustnets.evaluation.subject import Declared, subject_of
 from robustnets.evaluation.suites import suite_of
+from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
 
 
 def evaluate(
-    model: keras.Model | Classifier,
-    x: np.ndarray,
-    y: np.ndarray,
+    model: keras.Model | Classifier | str | os.PathLike,
+    x: Any,
+    y: Any,
     *,
-    eps: float,
+    eps: float | str,
     norm: str = "linf",
+    low: float | None = None,
+    high: float | None = None,
+    any_eps: bool = False,
     suite: str = "standard",
     seed: int = 0,
     defense: keras.layers.Layer | Declared | None = None,
@@ -35,20 +40,27 @@ def evaluate(
     time_budget: float | None = None,
     query_budget: int | None = None,
     batch_size: int | None = None,
-    store: Store | None = None,
+    store: Store | str | os.PathLike | None = None,
     progress: Callable[[Moment], None] | None = None,
     carrier: Carrier | None = None,
     class_names: Sequence[str] | None = None,
     about: Mapping[str, Any] | None = None,
+    entry: Entry = PYTHON,
 ) -> Evaluation:
     """Attack a model as everyone would who knows little or much of it, and say what is left.
 
     Args:
-        model: a Keras model of images, or a Classifier; a softmax at its end is taken off.
-        x: float32 (N, H, W, C) in [0, 1], examples that the model was not trained on.
-        y: int (N,), their true labels.
-        eps: radius in input units.
+        model: a Keras model of images, a Classifier, or the path of a saved model; a softmax
+            at its end is taken off.
+        x: (N, H, W, C) in [low, high], examples that the model was not trained on; float32,
+            or what stands for it, see `core.arrays.as_images`.
+        y: class numbers (N,) or (N, 1), their true labels.
+        eps: radius in input units; a number, or a text such as "8/255".
         norm: "linf", "l2" or "l1".
+        low, high: the box of valid inputs, of all channels; None: 0 and 1. Distances and eps
+            are in its units. Images that the model takes in another scale are refused; who
+            names the box is warned instead.
+        any_eps: a linf radius as wide as the box or wider is meant.
         suite: "quick", "standard" or "autoattack"; see `suites`.
         seed: of every draw.
         defense: a Keras layer to put in front of the model, or a `Declared` where `model` is
@@ -59,12 +71,14 @@ def evaluate(
             the result says so.
         query_budget: most forward passes for each example by each attacker.
         batch_size: as for `engines.run`.
-        store: where finished parts are kept, so that a killed run goes on; None keeps none.
+        store: where finished parts are kept, a Store or a folder, so that a killed run goes
+            on; None keeps none.
         progress: called after each batch.
         carrier: carries attacks out in other processes, see `pieces`; None: in this one. What
             is found does not depend on it, but for a model that draws at random.
         class_names: one for each class; None numbers them.
         about: facts to put on the page.
+        entry: how remedies are given where images have another scale.
 
     Returns:
         An Evaluation: `robust_accuracy`, `page()`, `save(folder)`.
@@ -81,19 +95,28 @@ def evaluate(
         >>> found.robust_accuracy.estimate <= found.accuracy.estimate
         True
     """
-    threat = ThreatModel(norm, eps)
+    box = (0.0 if low is None else low, 1.0 if high is None else high)
+    threat = ThreatModel(norm, number("eps", eps), *box)
     attacks = suite_of(suite, norm)
     if eps == 0:
         raise ValueError("eps must be > 0: at 0 there is nothing to attack")
-    bare = model if isinstance(model, Classifier) else Classifier(model)
-    y = np.asarray(y)
-    check(attacks.curve(threat), bare, x, y, seed, batch_size, time_budget, query_budget)
+    refuse_whole_box(threat, any_eps, "pass any_eps=True")
+    store = store_of(store)
+    bare = classifier_of(model, "model")
+    limits = seed, batch_size, time_budget, query_budget
+    x, y = check(attacks.curve(threat), bare, x, y, *limits, box="evaluate")
+    if isinstance(surrogate, Split):
+        surrogate = _checked(bare, surrogate, threat)
     names = tuple(map(str, range(bare.classes))) if class_names is None else tuple(class_names)
     if len(names) != bare.classes:
         raise ValueError(f"class_names must be {bare.classes}, one per class, got {len(names)}")
-    y = y.astype(np.int64)
     started = time.perf_counter()
     subject = subject_of(bare, defense, x, y)
+    note = check_scale(
+        subject.classifier, x, y, low=threat.low, high=threat.high,
+        given=low is not None or high is not None, entry=entry,
+    )  # fmt: skip
+    about = {**(about or {}), **({"note": note} if note else {})}
     run = Stages(subject, attacks, threat, x, y, seed, query_budget, batch_size, progress, carrier)
     run.keep_in(store, defense)
     other = run.surrogate(surrogate, store)
@@ -111,5 +134,14 @@ def evaluate(
         threat, suite, seed, subject, carried, nearest,
         predictions(subject, nearest.x), curve, convergence, checks, known[1],
         verdict.reasons(checks, known, found, left_out), (*fewer, *left_out),
-        run.seconds, names, dict(about or {}),
+        run.seconds, names, about,
     )  # fmt: skip
+
+
+def _checked(classifier: Classifier, examples: Split, threat: ThreatModel) -> Split:
+    """Examples to train a surrogate on, which must be such as those that are attacked."""
+    box = threat.low, threat.high
+    try:
+        return Split(*check_examples(classifier, examples.x, examples.y, *box, box="evaluate"))
+    except ValueError as problem:
+        raise ValueError(f"surrogate: {problem}") from None

@@ -153,7 +153,8 @@ class Evaluation:
         robust, clean = self.robust_accuracy, self.accuracy
         kind = "Upper bound only: robust accuracy" if self.upper_bound else "Robust accuracy"
         return (
-            f"{kind} in {self.threat.norm} at eps {radius_text(self.threat.eps)}: "
+            f"{kind} in {self.threat.norm} at eps {radius_text(self.threat.eps)}"
+            f"{self.threat.units}: "
             f"**{robust.estimate:.1%}** (95 % interval {robust.low:.1%} to {robust.high:.1%}, "
             f"n = {robust.n}); accuracy without an attack {clean.estimate:.1%} "
             f"({clean.low:.1%} to {clean.high:.1%})."

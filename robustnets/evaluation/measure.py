@@ -9,6 +9,8 @@ from scipy.special import log_softmax, softmax
 from robustnets.attacks.balls import distances
 from robustnets.core.record import Record
 from robustnets.engines import Adversarial
+from robustnets.engines.checks import check_examples
+from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
 
 
@@ -72,9 +74,9 @@ def measure(
 
     Args:
         cell: what is measured, as a dictionary.
-        classifier: the network under evaluation, defense included.
-        x: float32 (N, H, W, C), clean examples.
-        y: int (N,), true labels.
+        classifier: the network under evaluation, defense included; or a bare Keras model.
+        x: (N, H, W, C), clean examples, finite.
+        y: class numbers (N,) or (N, 1), true labels.
         adversarial: (eps, examples), eps increasing; taken one at a time, so that memory
             does not grow with the number of radii.
         curves: training curves to keep with the Record.
@@ -86,6 +88,8 @@ def measure(
             back bit for bit as they were, at each radius. An attack by gradients leaves those
             alone that have none.
     """
+    classifier = classifier_of(classifier)
+    x, y = check_examples(classifier, x, y, -np.inf, np.inf)
     logits = _logits(classifier, x)
     clean = logits.argmax(axis=1)
     arrays: dict[str, np.ndarray] = {"clean_confidence": _confidence(logits)}

@@ -29,6 +29,7 @@ from robustnets.evaluation.subject import Subject
 from robustnets.evaluation.suites import Suite
 from robustnets.evaluation.surrogate import trained_surrogate
 from robustnets.evaluation.worst_case import worst_case
+from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
 
 FRESH = 20  # evaluations of an example by a model that draws at random
@@ -101,13 +102,14 @@ class Stages:
 
     def surrogate(self, given: Any, store: Store | None) -> Classifier | None:
         """The model to craft examples on: the given one, or one trained on given examples."""
-        if given is None or isinstance(given, Classifier):
-            return given
+        if given is None:
+            return None
         if not isinstance(given, Split):
-            return Classifier(given)
+            return classifier_of(given, "surrogate")
         if self.progress is not None:
             self.progress(Moment("training a surrogate", 0, 1, None, None))
-        return trained_surrogate(given, self.subject.classifier.classes, self.seed, store)
+        classes, box = self.subject.classifier.classes, (self.threat.low, self.threat.high)
+        return trained_surrogate(given, classes, self.seed, store, box)
 
     def _layers(self) -> list[Any]:
         model = self.subject.classifier.model

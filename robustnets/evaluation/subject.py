@@ -22,6 +22,7 @@ from robustnets.evaluation.behaviour import (
     zero_share,
 )
 from robustnets.layers import prepend, with_gradient_of
+from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
 
 EXAMPLES = 64  # that are looked at
@@ -126,7 +127,7 @@ def subject_of(
         ValueError: for a defense that is neither, or does not fit the model; on JAX for a model
             that draws at random.
     """
-    classifier = model if isinstance(model, Classifier) else Classifier(model)
+    classifier = classifier_of(model, "model")
     x, y = x[:EXAMPLES], y[:EXAMPLES]
     if isinstance(defense, keras.layers.Layer):
         layer, bare = defense, classifier

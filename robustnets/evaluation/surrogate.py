@@ -23,7 +23,11 @@ BATCH = 50
 
 
 def trained_surrogate(
-    examples: Split, classes: int, seed: int, store: Store | None = None
+    examples: Split,
+    classes: int,
+    seed: int,
+    store: Store | None = None,
+    box: tuple[float, float] = (0.0, 1.0),
 ) -> Classifier:
     """Train a small convolutional network in some seconds, or take it from a store.
 
@@ -33,6 +37,7 @@ def trained_surrogate(
         classes: of the victim.
         seed: of the weights and the order of the examples.
         store: where it is kept, or None.
+        box: the smallest and the largest value of an image.
 
     Raises:
         ValueError: for fewer than two examples.
@@ -42,11 +47,12 @@ def trained_surrogate(
         raise ValueError(f"a surrogate needs at least 2 examples to learn from, got {len(x)}")
     sha = hashlib.sha256(np.ascontiguousarray(x).data)
     sha.update(np.ascontiguousarray(y).data)
-    key = digest(sha.hexdigest(), classes, seed, STEPS, BATCH)
+    scaled = () if box == (0, 1) else (list(box),)
+    key = digest(sha.hexdigest(), classes, seed, STEPS, BATCH, *scaled)
     path = None if store is None else store.path("surrogates", key, ".keras")
     if path is not None and path.is_file():
         return Classifier(keras.models.load_model(path, compile=False, safe_mode=True))
-    model = small_cnn(x.shape[1:], classes, derive(seed, "surrogate"))
+    model = small_cnn(x.shape[1:], classes, derive(seed, "surrogate"), box)
     epochs = max(1, round(STEPS * BATCH / len(x)))
     training = Training((FixedEpochs(epochs),), batch_size=BATCH, max_epochs=epochs)
     fit(model, Split(x, y), Split(x[:BATCH], y[:BATCH]), training, derive(seed, "surrogate order"))
@@ -55,8 +61,13 @@ def trained_surrogate(
     return Classifier(model)
 
 
-def small_cnn(image_shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:
-    """Two strided convolutions and a hidden layer, logits out; any image of 4 x 4 or more."""
+def small_cnn(
+    image_shape: tuple[int, ...], classes: int, seed: int, box: tuple[float, float] = (0.0, 1.0)
+) -> keras.Model:
+    """Two strided convolutions and a hidden layer, logits out; any image of 4 x 4 or more.
+
+    Images of another box than [0, 1] are brought to it first, so that it learns as well.
+    """
     layers = keras.layers
 
     def initial(name: str) -> keras.initializers.Initializer:
@@ -68,9 +79,12 @@ def small_cnn(image_shape: tuple[int, ...], classes: int, seed: int) -> keras.Mo
             kernel_initializer=initial(name), name=name,
         )  # fmt: skip
 
+    low, high = box
+    scaling = [layers.Rescaling(1 / (high - low), -low / (high - low), name="scaling")]
     return keras.Sequential(
         [
             keras.Input(image_shape, name="images"),
+            *([] if box == (0, 1) else scaling),
             conv("conv_1", 16),
             conv("conv_2", 32),
             layers.Flatten(name="flatten"),

@@ -110,6 +110,13 @@ def made(found: Evaluation) -> str:
         "attacker broke it; examples that are wrong count as broken. All attacks together took "
         f"{seconds(found.seconds)}{summed}."
     )
+    if found.threat.units:
+        wide = found.threat.high - found.threat.low
+        said.append(
+            "eps and all distances are in the units of the model's inputs, in which the whole "
+            f"range is {wide:g} wide: eps {radius_text(found.threat.eps)} is "
+            f"{found.threat.eps / wide:.4g} of it."
+        )
     case = found.found
     if case.evaluations > 1:
         said.append(

@@ -17,16 +17,17 @@ import numpy as np
 from robustnets.core.spec import digest, to_dict
 from robustnets.core.store import write_atomically
 from robustnets.engines import memory
-from robustnets.engines.checks import check_examples
+from robustnets.engines.checks import check_attack, check_examples
 from robustnets.evaluation.outcome import ROBUST, WRONG, Part, Standing, WorstCase
 from robustnets.evaluation.pieces import Carry, Found, Piece, cut, one_by_one
+from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
 
 __all__ = ["ROBUST", "WRONG", "Part", "Standing", "WorstCase", "worst_case"]
 
 
 def worst_case(
-    attacks: Sequence[Any],
+    attacks: Any,
     classifier: Classifier,
     x: np.ndarray,
     y: np.ndarray,
@@ -51,10 +52,10 @@ def worst_case(
     the rounding of batches of other sizes.
 
     Args:
-        attacks: untargeted specs, the order in which they are run.
-        classifier: the victim.
-        x: float32 (N, H, W, C), in the box of the attacks.
-        y: int (N,), true labels.
+        attacks: untargeted specs, the order in which they are run; or a single one.
+        classifier: the victim, or a bare Keras model.
+        x: (N, H, W, C), in the box of the attacks.
+        y: class numbers (N,) or (N, 1), true labels.
         seed: of every draw, as for `engines.run`; the attacks share it.
         batch_size: as for `engines.run`.
         source: the model that examples are crafted on, of the same inputs and classes; None
@@ -77,10 +78,13 @@ def worst_case(
     Raises:
         ValueError: for no attack, one twice, targeted attacks, or bad arguments.
     """
+    if hasattr(attacks, "perturb"):
+        attacks = (attacks,)
     _check(attacks, evaluations, needed)
-    check_examples(classifier, x, y, attacks[0].threat.low, attacks[0].threat.high)
+    classifier = classifier_of(classifier)
+    source = None if source is None else classifier_of(source, "source")
+    x, y = check_examples(classifier, x, y, attacks[0].threat.low, attacks[0].threat.high)
     started = time.perf_counter()
-    y = np.asarray(y, np.int64)
     crafted_on = source or classifier
     size = min(batch_size or min(memory.batch_size(a, crafted_on) for a in attacks), len(x))
     run = _Run(x, y, classifier, crafted_on, size, evaluations, needed, folder)
@@ -227,8 +231,10 @@ def _fingerprint(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _check(attacks: Sequence[Any], evaluations: int, needed: int) -> None:
-    if not attacks:
-        raise ValueError("attacks must hold at least one attack")
+    if isinstance(attacks, str) or not hasattr(attacks, "__len__") or len(attacks) == 0:
+        raise ValueError(f"attacks must be a list of at least one attack, got {attacks!r}")
+    for attack in attacks:
+        check_attack(attack)
     if len(set(attacks)) < len(attacks):
         raise ValueError("attacks must differ; one twice draws the same, give it restarts instead")
     aimed = [type(attack).__name__ for attack in attacks if attack.targeted]

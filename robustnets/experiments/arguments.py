@@ -1,7 +1,11 @@
 """Words of the command line that several commands share; imports nothing heavy."""
 
-from fractions import Fraction
+import math
 from typing import Any
+
+from robustnets.core.threat import number
+
+ANY_EPS = "give --any-eps"  # how the commands are told that a radius beyond the box is meant
 
 
 def radius(text: str) -> float:
@@ -10,12 +14,32 @@ def radius(text: str) -> float:
     Raises:
         ValueError: for anything else.
     """
+    return float(number("eps", text))
+
+
+def input_range(text: str | None) -> tuple[float, float]:
+    """The smallest and the largest value that a model's inputs take: "-1,1"; None is 0 to 1.
+
+    Raises:
+        ValueError: for anything else.
+
+    Example:
+        >>> input_range("-1,1"), input_range("0, 255"), input_range(None)
+        ((-1.0, 1.0), (0.0, 255.0), (0.0, 1.0))
+    """
+    if text is None:
+        return 0.0, 1.0
+    parts = text.strip().strip("[]()").split(",")
     try:
-        return float(Fraction(text.replace(" ", "")))
-    except (ValueError, ZeroDivisionError):
+        low, high = (float(number("input range", part)) for part in parts)
+    except ValueError:
+        low, high = math.nan, math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(
-            f"eps must be a number or a fraction such as 8/255, got {text!r}"
-        ) from None
+            f"the input range must be the smallest and the largest value, such as -1,1 or 0,255, "
+            f"got {text!r}"
+        )
+    return low, high
 
 
 def limits(budget: str | None) -> dict[str, Any]:

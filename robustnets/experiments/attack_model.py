@@ -1,7 +1,9 @@
 """`robustnets attack`: a model file, some examples, and the worst that attacks make of them."""
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,16 @@ import numpy as np
 from robustnets import backend
 from robustnets.attacks import AutoAttack
 from robustnets.attacks.auto_attack import VERSIONS
-from robustnets.core.store import Store, write_atomically
-from robustnets.core.threat import ThreatModel
+from robustnets.core.store import Store, store_of, write_atomically
+from robustnets.core.threat import ThreatModel, refuse_whole_box
+from robustnets.engines.checks import check_examples
+from robustnets.evaluation.input_scale import COMMAND, PYTHON_ATTACK, Entry, check_scale
 from robustnets.evaluation.sanity import QUICK, headline_holds, sanity_block
 from robustnets.evaluation.worst_case import Standing, WorstCase, worst_case
-from robustnets.experiments.arguments import limits, radius
+from robustnets.experiments.arguments import ANY_EPS, limits, radius
 from robustnets.experiments.compare_engines import spec_of
 from robustnets.models import Classifier
+from robustnets.models.accept import classifier_of
 from robustnets.report.page import Page, Section, TableBlock, Text
 from robustnets.report.table import Percent, Seconds, Table, Word
 from robustnets.stats.intervals import rate
@@ -48,7 +53,8 @@ def attacks_of(
             raise ValueError(f"version must be one of {', '.join(VERSIONS)}, got {version!r}")
         suite = AutoAttack(threat, version)
         return suite.attacks(classes), suite.notes(classes)
-    return (spec_of(name, threat.norm, threat.eps, quick=False),), ()
+    spec = spec_of(name, threat.norm, threat.eps, quick=False)
+    return (replace(spec, threat=threat),), ()
 
 
 def attack_model(
@@ -58,6 +64,9 @@ def attack_model(
     attacks: Sequence[Any],
     *,
     title: str,
+    any_eps: bool = False,
+    range_given: bool = False,
+    entry: Entry = PYTHON_ATTACK,
     notes: Sequence[str] = (),
     seed: int = 0,
     batch_size: int | None = None,
@@ -65,7 +74,7 @@ def attack_model(
     needed: int = 1,
     time_budget: float | None = None,
     query_budget: int | None = None,
-    store: Store | None = None,
+    store: Store | str | os.PathLike | None = None,
     progress: Callable[[Standing], None] | None = None,
     command: Sequence[str] = (),
 ) -> tuple[Page, WorstCase]:
@@ -73,9 +82,20 @@ def attack_model(
 
     Args:
         title: of the page.
+        any_eps: a linf radius as wide as the box or wider is meant.
+        range_given: whether somebody named the box of the attacks, see `check_scale`.
+        entry: how remedies are given where images have another scale.
         notes: what is to be said about the attacks.
         command: as it was typed, for the page.
     """
+    threat = attacks[0].threat
+    refuse_whole_box(threat, any_eps, ANY_EPS if entry is COMMAND else "pass any_eps=True")
+    classifier = classifier_of(classifier)
+    x, y = check_examples(classifier, x, y, threat.low, threat.high)
+    note = check_scale(
+        classifier, x, y, low=threat.low, high=threat.high, given=range_given, entry=entry
+    )
+    notes = (*notes, note) if note else notes
     found = worst_case(
         attacks,
         classifier,
@@ -87,7 +107,7 @@ def attack_model(
         needed=needed,
         time_budget=time_budget,
         query_budget=query_budget,
-        folder=(store or Store()).root / "attacks",
+        folder=(store_of(store) or Store()).root / "attacks",
         progress=progress,
     )
     return page(found, classifier, title, notes, seed, command), found
@@ -135,9 +155,9 @@ def page(
         "What would make this number too high.",
     )
     lead = (
-        f"{kind} in {threat.norm} at eps {threat.eps:.4g}: **{robust.estimate:.1%}** of {n} "
-        f"examples (95 % interval {robust.low:.1%} to {robust.high:.1%}); accuracy without an "
-        f"attack {right / n:.1%}."
+        f"{kind} in {threat.norm} at eps {threat.eps:.4g}{threat.units}: "
+        f"**{robust.estimate:.1%}** of {n} examples (95 % interval {robust.low:.1%} to "
+        f"{robust.high:.1%}); accuracy without an attack {right / n:.1%}."
     )
     blocks: tuple = (TableBlock(steps, "attacks"),)
     if found.evaluations > 1:

@@ -12,6 +12,7 @@ from robustnets.core.dataset import Split
 from robustnets.core.store import Store
 from robustnets.core.threat import ThreatModel
 from robustnets.evaluation import engines as evaluation
+from robustnets.evaluation.input_scale import COMMAND_WITHOUT_RANGE, check_scale
 from robustnets.experiments.cell import DatasetRef, Network
 from robustnets.experiments.examples import examples_for
 from robustnets.experiments.given import trajectory
@@ -162,6 +163,7 @@ def compare(
     if own:
         classifier = load_classifier(model, custom, trust, logits)
         test: Split = examples_for(classifier, dataset, data_dir, n)
+        check_scale(classifier, test.x, test.y, entry=COMMAND_WITHOUT_RANGE)
         facts = {"network": f"{model}, digest {classifier.digest}", "data": dataset}
     else:
         classifier, test, facts = _trained(

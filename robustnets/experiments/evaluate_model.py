@@ -4,16 +4,13 @@ import importlib
 import shlex
 import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from robustnets.core.threat import ThreatModel
-from robustnets.experiments.arguments import limits, radius
+from robustnets.core.threat import ThreatModel, refuse_whole_box
+from robustnets.experiments.arguments import ANY_EPS, input_range, limits, radius
 
 if TYPE_CHECKING:
     import keras
@@ -29,7 +26,6 @@ SUITES = ("quick", "standard", "autoattack")
 USUAL = {("mnist", "linf"): "0.3", ("cifar10", "linf"): "8/255", ("cifar10", "l2"): "0.5"}
 
 CLOSING = 3.0  # seconds to write a page
-GUESS = 0.01  # chance of so many right ones among guesses, above which they may be guesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +42,9 @@ class Request:
         seed: of every draw.
         defense: "package.Layer" of a layer to put in front, or None.
         budget: minutes such as "10m", queries such as "2000", or None.
+        input_range: the smallest and the largest value that the model takes, such as "-1,1", to
+            which examples are scaled; None is 0 to 1.
+        any_eps: a linf radius as wide as that range or wider is meant.
 
     Raises:
         ValueError: naming what is wrong.
@@ -61,6 +60,8 @@ class Request:
     seed: int = 0
     defense: str | None = None
     budget: str | None = None
+    input_range: str | None = None
+    any_eps: bool = False
 
     def __post_init__(self) -> None:
         if self.suite not in SUITES:
@@ -69,6 +70,7 @@ class Request:
             raise ValueError("norm must be linf, l2 or l1, got 'l0'")
         if not self.threat.eps > 0:
             raise ValueError(f"eps must be > 0, got {self.eps}")
+        refuse_whole_box(self.threat, self.any_eps, ANY_EPS)
         limits(self.budget)
         file = Path(self.model).expanduser()
         if file.suffix in SUFFIXES and not file.exists():
@@ -78,14 +80,25 @@ class Request:
 
     @property
     def threat(self) -> ThreatModel:
-        """Norm and radius."""
+        """Norm and radius in the box of the model."""
+        low, high = self.box
         words = self.eps or USUAL.get((self.data, self.norm), "")
+        if words and not self.eps and (low, high) != (0, 1):
+            raise ValueError(
+                f"--eps is missing: the usual {words} is for images in [0, 1]; in "
+                f"[{low:g}, {high:g}] that is {radius(words) * (high - low):.4g}"
+            )
         if not words:
             raise ValueError(
                 f"--eps is missing: there is no usual radius in {self.norm} for {self.data}; name "
                 "one such as 8/255"
             )
-        return ThreatModel(self.norm, radius(words))
+        return ThreatModel(self.norm, radius(words), low, high)
+
+    @property
+    def box(self) -> tuple[float, float]:
+        """The smallest and the largest value that the model takes."""
+        return input_range(self.input_range)
 
     @property
     def plan(self) -> str:
@@ -93,8 +106,10 @@ class Request:
         behind = f" behind {self.defense}" if self.defense else ""
         within = f", within {self.budget}" if self.budget else ""
         words = self.eps or USUAL.get((self.data, self.norm), "")
+        low, high = self.box
+        scaled = "" if (low, high) == (0, 1) else f" scaled to [{low:g}, {high:g}]"
         return (
-            f"evaluating {self.model}{behind} on up to {self.n} examples of {self.data}: "
+            f"evaluating {self.model}{behind} on up to {self.n} examples of {self.data}{scaled}: "
             f"{self.norm}, eps {words}, suite {self.suite}, seed {self.seed}{within}"
         )
 
@@ -128,17 +143,21 @@ def evaluate_model(
     """
     from robustnets.core.dataset import evenly_by_class
     from robustnets.evaluation import evaluate
+    from robustnets.evaluation.input_scale import COMMAND
     from robustnets.evaluation.suites import SUITES as SPECS
     from robustnets.experiments.examples import examples_for
 
     begun = time.perf_counter() if started is None else started
     classifier = load()
-    test = examples_for(classifier, request.data, data_dir)
+    test = examples_for(classifier, request.data, data_dir, box=request.box)
     rows = evenly_by_class(test.y, request.n)
     x, y = test.x[rows], test.y[rows]
-    refuse_another_scale(classifier, x, y)
     trained = SPECS[request.suite].surrogate
     name = Path(request.model).name
+    # a box that nobody named is not passed on: see evaluate
+    box: dict[str, Any] = {}
+    if request.input_range is not None:
+        box = dict(zip(("low", "high"), request.box))
     allowed = limits(request.budget)
     if "time_budget" in allowed:
         spent = time.perf_counter() - begun + CLOSING
@@ -149,10 +168,13 @@ def evaluate_model(
         y,
         norm=request.norm,
         eps=request.threat.eps,
+        any_eps=request.any_eps,
+        entry=COMMAND,
+        **box,
         suite=request.suite,
         seed=request.seed,
         defense=None if request.defense is None else layer_of(request.defense),
-        surrogate=training_split(request.data, data_dir) if trained else None,
+        surrogate=training_split(request.data, data_dir, request.box) if trained else None,
         class_names=test.class_names,
         store=store,
         progress=progress,
@@ -170,45 +192,19 @@ def evaluate_model(
     )  # fmt: skip
 
 
-def training_split(name: str, data_dir: str | None) -> "Split | None":
-    """What a surrogate can be trained on: None for a file of x and y alone."""
+def training_split(
+    name: str, data_dir: str | None, box: tuple[float, float] = (0.0, 1.0)
+) -> "Split | None":
+    """What a surrogate can be trained on, scaled to a box: None for a file of x and y alone."""
     from robustnets import data
+    from robustnets.core.dataset import Split
+    from robustnets.experiments.examples import scaled_to
 
     try:
-        return data.load(name, data_dir).train
+        train = data.load(name, data_dir).train
     except ValueError:
         return None
-
-
-def refuse_another_scale(classifier: Any, x: np.ndarray, y: np.ndarray) -> None:
-    """Refuse a model that wants images in 0..255, which its accuracy gives away.
-
-    Warns where the model does no better than a guess, of which there is nothing to attack.
-
-    Raises:
-        ValueError: saying what to do.
-    """
-    from scipy.stats import binom
-
-    some = slice(0, 500)
-    right = classifier.predict(x[some]).argmax(axis=1) == y[some]
-    given = float(right.mean())
-    if given > 0.5:
-        return
-    times = float((classifier.predict(x[some] * np.float32(255)).argmax(axis=1) == y[some]).mean())
-    if times > given + 0.25:
-        raise ValueError(
-            f"the model is right on {given:.0%} of the images in [0, 1] and on {times:.0%} of them "
-            "in 0..255: attacks need images in [0, 1], so put keras.layers.Rescaling(255) in front "
-            "of it and save it again"
-        )
-    if binom.sf(right.sum() - 1, len(right), 1 / classifier.classes) > GUESS:
-        warnings.warn(
-            f"the model is right on {right.sum()} of {len(right)} examples, no better than a guess "
-            f"among {classifier.classes} classes: is it trained, are the labels its own, in its "
-            "order, and is what prepares its images part of it?",
-            stacklevel=2,
-        )
+    return Split(scaled_to(train.x, box), train.y)
 
 
 def layer_of(name: str) -> "keras.layers.Layer":

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from robustnets import data
+from robustnets.core.arrays import shape_remedy
 from robustnets.core.dataset import Examples
 from robustnets.engines.checks import check_examples
 from robustnets.models import Classifier
@@ -19,6 +20,7 @@ def examples_for(
     name_or_path: str | os.PathLike,
     data_dir: str | os.PathLike | None = None,
     n: int | None = None,
+    box: tuple[float, float] = (0.0, 1.0),
 ) -> Examples:
     """Load examples and check them against the model that they are for.
 
@@ -28,6 +30,8 @@ def examples_for(
             and y or with a whole data set.
         data_dir: as for `data.load`.
         n: the first so many; None takes all.
+        box: the smallest and the largest value that the model takes, to which images in [0, 1]
+            are scaled.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -44,16 +48,28 @@ def examples_for(
         found = Examples(found.x[:n], found.y[:n], found.class_names)
     shape, images = classifier.image_shape, found.x.shape[1:]
     if images != shape:
+        remedy = shape_remedy(found.x.shape, shape).partition(": use ")
+        change = f"{remedy[0]}: store {remedy[2]}" if remedy[2] else (
+            "; change the images, or put layers that do in front of the model"
+        )  # fmt: skip
         raise ValueError(
-            f"{where} holds images {_size(images)}, but the model takes {_size(shape)}; change "
-            "the images, or put layers that do in front of the model"
+            f"{where} holds images {_size(images)}, but the model takes {_size(shape)}{change}"
         )
+    found = Examples(scaled_to(found.x, box), found.y, found.class_names)
     try:
-        check_examples(classifier, found.x, found.y)
+        check_examples(classifier, found.x, found.y, *box, box="--input-range")
     except ValueError as problem:
         raise ValueError(f"{where}: {problem}") from None
     _check_classes(where, found, classifier.classes)
     return found
+
+
+def scaled_to(x: np.ndarray, box: tuple[float, float]) -> np.ndarray:
+    """Images in [0, 1], float32, scaled to [low, high]; those of [0, 1] bit for bit as they are."""
+    low, high = map(np.float32, box)
+    if (low, high) == (0, 1):
+        return x
+    return np.clip(low + (high - low) * x, low, high)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -40,6 +40,7 @@ class Recipe:
         data_dir: folder of the data sets, or None.
         store: folder in which a surrogate is kept.
         seed: of the surrogate.
+        box: the smallest and the largest value that the model takes.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Recipe:
     data_dir: str | None = None
     store: str = ""
     seed: int = 0
+    box: tuple[float, float] = (0.0, 1.0)
 
     def everywhere(self) -> "Recipe":
         """The same with whole paths: a worker's working directory is its own."""
@@ -82,11 +84,11 @@ def source_of(recipe: Recipe, role: str) -> "Classifier":
     from robustnets.models.load import load_classifier
 
     if role == "surrogate":
-        split = training_split(recipe.data, recipe.data_dir)
+        split = training_split(recipe.data, recipe.data_dir, recipe.box)
         if split is None:
             raise ValueError(f"{recipe.data} has nothing to train a surrogate on")
         classes = source_of(recipe, "without").classes
-        return trained_surrogate(split, classes, recipe.seed, Store(recipe.store))
+        return trained_surrogate(split, classes, recipe.seed, Store(recipe.store), recipe.box)
     if role == "without":
         return load_classifier(recipe.model, recipe.custom, recipe.trust, recipe.logits)
     bare = source_of(recipe, "without")

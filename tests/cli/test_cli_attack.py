@@ -154,3 +154,50 @@ def test_an_attack_by_name_has_its_own_settings_not_those_of_a_comparison():
 
     threat = ThreatModel("l2", 0.5)
     assert attacks_of("hop-skip-jump", threat, 10) == ((HopSkipJump(threat),), ())
+
+
+def test_a_radius_as_wide_as_the_box_is_asked_about(files):
+    assert "did you mean 8/255?" in refused(attack(files, "--attack", "pgd", "--eps", "8"))
+    done = attack(files, "--attack", "fgsm", "--eps", "8", "--any-eps", "-n", "12")
+    assert done.exit_code == 0, done.output
+    assert "in linf at eps 8:" in text_of(done)
+
+
+def test_a_model_of_another_range(files):
+    """Refused as it is; attacked in its range, in which the page gives eps."""
+    model = keras.models.load_model(files / "model.keras")
+    images = keras.Input(model.input_shape[1:])
+    unit = keras.layers.Rescaling(0.5, offset=0.5)(images)
+    keras.Model(images, model(unit)).save(files / "minus1_1.keras")
+    arguments = ("--attack", "fgsm", "--eps", "0.2")
+    said = refused(attack(files, *arguments, model="minus1_1.keras"))
+    assert "of the same images in [-1, 1]: give --input-range -1,1 and --eps in these units" in said
+    assert "put keras.layers.Rescaling(2, offset=-1) in front of it and save it again" in said
+    done = attack(
+        files, *arguments, "--input-range", "-1,1", "--out", str(files / "wide"),
+        model="minus1_1.keras",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "at eps 0.2 (inputs in [-1, 1]):" in text_of(done)
+    usual = attack(files, "--attack", "fgsm", "--eps", "0.1", "--out", str(files / "unit"))
+    assert usual.exit_code == 0, usual.output
+    there, here = (dict(np.load(files / name / "outcomes.npz")) for name in ("wide", "unit"))
+    np.testing.assert_array_equal(there["broken_by"], here["broken_by"])
+    np.testing.assert_allclose(there["x"], 2 * here["x"] - 1, rtol=0, atol=1e-5)
+    for text in ("1,-1", "wide", "0"):
+        said = refused(attack(files, *arguments, "--input-range", text))
+        assert f"such as -1,1 or 0,255, got '{text}'" in said
+
+
+def test_labels_in_a_column(files):
+    with np.load(files / "examples.npz") as given:
+        np.savez(files / "column.npz", x=given["x"], y=given["y"][:, None].astype(np.uint8))
+    outputs = []
+    for name in ("examples", "column"):
+        command = ["attack", str(files / "model.keras"), "--data", str(files / f"{name}.npz")]
+        done = CliRunner().invoke(
+            app, [*command, "--attack", "fgsm", "--eps", "0.1", "--store", str(files / name)]
+        )
+        assert done.exit_code == 0, done.output
+        outputs.append(done.output.split(";")[0])
+    assert outputs[0] == outputs[1]

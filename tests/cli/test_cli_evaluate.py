@@ -185,3 +185,25 @@ def test_the_first_line_comes_before_keras(files):
         process.kill()
     assert first.startswith("evaluating ")
     assert taken < 5
+
+
+def test_a_model_of_another_range(files):
+    model = keras.models.load_model(files / "model.keras")
+    images = keras.Input(model.input_shape[1:])
+    unit = keras.layers.Rescaling(1 / 255)(images)
+    keras.Model(images, model(unit)).save(files / "bytes.keras")
+    done = evaluate(files, model="bytes.keras")
+    assert done.exit_code == 2
+    assert "give --input-range 0,255 and --eps in these units, or put keras.layers" in said(done)
+    done = evaluate(files, eps="8")
+    assert done.exit_code == 2
+    assert "did you mean 8/255? If 8 is meant, give --any-eps" in said(done)
+    where = ("--input-range", "0,255", "--out", str(files / "bytes"))
+    done = evaluate(files, *where, model="bytes.keras", eps="25.5")
+    assert done.exit_code == 0, done.output
+    assert "scaled to [0, 255]: linf, eps 25.5" in said(done)
+    assert "at eps 25.5 (inputs in [0, 255]):" in said(done)
+    page = (files / "bytes" / "README.md").read_text()
+    assert "the whole range is 255 wide: eps 25.5 is 0.1 of it" in page
+    threat = json.loads((files / "bytes" / "model_info.json").read_text())["robustnets"]["threat"]
+    assert (threat["low"], threat["high"], threat["eps"]) == (0, 255, 25.5)

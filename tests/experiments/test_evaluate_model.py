@@ -1,16 +1,13 @@
 """From the words of the command line to what is evaluated."""
 
-import keras
 import numpy as np
 import pytest
 
 from robustnets.experiments.evaluate_model import (
     Request,
     layer_of,
-    refuse_another_scale,
     training_split,
 )
-from robustnets.models import Classifier
 
 
 def test_the_usual_radius_is_named_and_an_unusual_one_must_be():
@@ -31,6 +28,15 @@ def test_the_usual_radius_is_named_and_an_unusual_one_must_be():
         ({"eps": "0"}, "eps must be > 0"),
         ({"eps": "a bit"}, "eps must be a number or a fraction"),
         ({"budget": "soon"}, "budget must be minutes"),
+        ({"eps": "8"}, r"did you mean 8/255\? If 8 is meant, give --any-eps"),
+        ({"eps": "8", "input_range": "-1,1"}, r"did you mean 16/255\?"),
+        ({"input_range": "-1"}, "the input range must be the smallest and the largest value"),
+        ({"input_range": "1,-1"}, "such as -1,1 or 0,255, got '1,-1'"),
+        ({"input_range": "0,nan"}, "the input range must be"),
+        (
+            {"data": "cifar10", "eps": "", "input_range": "0,255"},
+            r"the usual 8/255 is for images in \[0, 1\]; in \[0, 255\] that is 8$",
+        ),
         ({"defense": "Layer"}, "a defense is named package.Layer, got 'Layer'"),
     ],
 )
@@ -74,24 +80,20 @@ def test_a_layer_by_its_name(tmp_path, monkeypatch):
             layer_of(name)
 
 
-def test_a_model_that_wants_bytes_is_refused(trained_classifier, digits):
-    x, y = digits[0][1500:1600], digits[1][1500:1600]
-    refuse_another_scale(trained_classifier, x, y)
-    images = keras.Input(x.shape[1:])
-    scaled = keras.layers.Rescaling(1 / 255)(images)
-    bytes_in = Classifier(keras.Model(images, trained_classifier.model(scaled)))
-    with pytest.raises(ValueError, match=r"put keras.layers.Rescaling\(255\) in front"):
-        refuse_another_scale(bytes_in, x, y)
-
-
-def test_a_model_that_guesses_is_noted(trained_classifier, digits):
-    x, y = digits[0][1500:1600], digits[1][1500:1600]
-    with pytest.warns(UserWarning, match=r"of 100 examples, no better than a guess among 10"):
-        refuse_another_scale(trained_classifier, x, (y + 1) % 10)
+def test_the_input_range_is_the_box():
+    request = Request("m:f", "digits", eps="0.2", input_range="-1,1")
+    assert (request.threat.low, request.threat.high, request.threat.eps) == (-1, 1, 0.2)
+    assert "digits scaled to [-1, 1]: linf, eps 0.2" in request.plan
+    assert Request("m:f", "digits", eps="8", norm="l2").threat.eps == 8
+    assert Request("m:f", "digits", eps="8", input_range="0,255").threat.eps == 8
+    assert Request("m:f", "digits", eps="8", any_eps=True).threat.eps == 8
 
 
 def test_what_a_surrogate_learns_from(tmp_path):
-    assert len(training_split("digits", None)) == 1437
+    split = training_split("digits", None)
+    assert (len(split), split.x.min(), split.x.max()) == (1437, 0, 1)
+    split = training_split("digits", None, (-1.0, 1.0))
+    assert (len(split), split.x.min(), split.x.max()) == (1437, -1, 1)
     x, y = np.zeros((4, 5, 6, 1), np.float32), np.arange(4)
     np.savez(tmp_path / "just.npz", x=x, y=y)
     assert training_split(str(tmp_path / "just.npz"), None) is None

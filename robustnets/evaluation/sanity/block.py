@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from robustnets.core.arrays import as_labels
 from robustnets.core.seeds import derive
 from robustnets.core.threat import ThreatModel
 from robustnets.evaluation.sanity import (
@@ -19,6 +20,7 @@ from robustnets.evaluation.sanity import (
 from robustnets.evaluation.sanity.check import Check, Finding, Unchecked
 from robustnets.evaluation.sanity.evidence import Evidence
 from robustnets.evaluation.worst_case import WorstCase
+from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
 
 WITHOUT_ATTACKS: tuple[tuple[str, Callable[[Evidence], Finding]], ...] = (
@@ -74,7 +76,7 @@ def sanity_block(
     Args:
         classifier: the victim.
         x: float32 (N, H, W, C), the clean examples.
-        y: int (N,), true labels.
+        y: class numbers (N,) or (N, 1), true labels.
         found: what `worst_case` made of them; None where there is no evaluation, as of a
             model that the engines refuse.
         threat: what the evaluation declares: norm, radius and box.
@@ -96,12 +98,14 @@ def sanity_block(
     """
     names = tuple(name for name, _ in CHECKS)
     wanted = names if only is None else tuple(only)
+    classifier = classifier_of(classifier)
+    y = as_labels(y)
     _verify(x, y, found, threat, examples, attack, others or {}, names, wanted)
     rows = np.sort(np.random.default_rng(derive(seed, "sanity")).permutation(len(x))[:examples])
     evidence = Evidence(
         classifier,
         x[rows],
-        np.asarray(y, np.int64)[rows],
+        y[rows],
         rows,
         found,
         threat,

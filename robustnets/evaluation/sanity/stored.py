@@ -104,8 +104,7 @@ def inside(clean: np.ndarray, x: np.ndarray, threat: ThreatModel) -> np.ndarray:
 
 
 def _radius(threat: ThreatModel) -> float:
-    # attacks stay in the ball up to 1e-6; long sums round more
-    return threat.eps * (1 + 1e-5) + 1e-6
+    return threat.eps + threat.slack
 
 
 def _found(e: Evidence) -> WorstCase:

@@ -1,0 +1,328 @@
+"""Whether images come in the scale that a model was trained on, which its accuracy gives away.
+
+A network that wants images in 0..255 or in [-1, 1] still answers images in [0, 1], only worse, and
+a radius means something else to it. So the same images are shown to it in the scales that are
+usual, and the answers compared.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import log_softmax
+from scipy.stats import binom, binomtest
+
+from robustnets.core.dataset import evenly_by_class
+from robustnets.engines import memory
+from robustnets.models.classifier import Classifier
+
+EXAMPLES = 200  # that are looked at, evenly by class
+CHANCE = 1e-3  # p below which a difference between two scales is none of chance
+GAIN, LEAST_GAIN = 0.25, 0.03  # in accuracy: enough alone to refuse, and the least to be told
+CLEARLY_WRONG = 10  # examples that one class for everything gets wrong, none of them by chance
+SAME = 0.02  # of accuracy: between scales so close the likelihood decides
+TEMPERATURES = 2.0 ** np.arange(-4, 9)
+GUESS = 0.01  # chance of so many right ones among guesses, above which they may be guesses
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scale:
+    """A way to scale images.
+
+    Args:
+        words: what such images are, to be read after "the same images".
+        x: float32 (N, H, W, C), the images so scaled.
+        layer: code of a layer that makes them of images in [0, 1].
+        box: the smallest and the largest value that such an image can have, or None where
+            these differ from channel to channel.
+        code: the same scaling of images u in [0, 1], in NumPy.
+        call: the same of a tensor u; "": the layer.
+    """
+
+    words: str
+    x: np.ndarray
+    layer: str
+    box: tuple[float, float] | None
+    code: str
+    call: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How remedies are given to whoever asked.
+
+    Args:
+        in_front: how the scaling is put in front of the model: {layer}, {call}, {shape}.
+        take_range: how another box is given: {low}, {high}, {code}; "" where it cannot be.
+        meant: how to say that the scale as it is is meant: {low}, {high}; "" where it cannot
+            be said.
+    """
+
+    in_front: str
+    take_range: str
+    meant: str
+
+
+PYTHON = Entry(
+    "put it in front: u = keras.Input({shape}); model = keras.Model(u, model({call}))",
+    "for images u in [0, 1] give x = {code} with low={low}, high={high} and eps in these units",
+    "If the images are right as they are, give their box by name: low={low}, high={high}",
+)
+PYTHON_ATTACK = Entry(
+    PYTHON.in_front,
+    "for images u in [0, 1] give x = {code} and attacks whose ThreatModel has low={low}, "
+    "high={high} and eps in these units",
+    "If the images are right as they are, pass range_given=True",
+)
+COMMAND = Entry(
+    "put {layer} in front of it and save it again",
+    "give --input-range {low},{high} and --eps in these units",
+    "If the images are right as they are, give --input-range {low},{high}",
+)
+COMMAND_WITHOUT_RANGE = Entry("put {layer} in front of it and save it again", "", "")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Answers:
+    """What a model says of images.
+
+    Args:
+        predicted: int64 (N,); -1 where its numbers are not finite.
+        right: bool (N,).
+        likelihood: mean log-likelihood of the labels at the best temperature, so that larger
+            images, and with them larger logits, have no part in it.
+    """
+
+    predicted: np.ndarray
+    right: np.ndarray
+    likelihood: float
+
+    @classmethod
+    def to(cls, classifier: Classifier, x: np.ndarray, y: np.ndarray) -> "Answers":
+        """Ask the model about x, float32 (N, H, W, C), of the classes y, int64 (N,)."""
+        size = memory.batch_size(None, classifier)
+        logits = classifier.predict(np.ascontiguousarray(x, np.float32), size)
+        finite = np.isfinite(logits).all(axis=1)
+        predicted = np.where(finite, logits.argmax(axis=1), -1)
+        likelihood = -math.inf
+        if finite.all():
+            likelihood = max(
+                log_softmax(logits / temperature, axis=1)[np.arange(len(y)), y].mean()
+                for temperature in TEMPERATURES
+            )
+        return cls(predicted, predicted == y, likelihood)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right ones."""
+        return float(self.right.mean())
+
+
+def check_scale(
+    classifier: Classifier,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    given: bool = False,
+    entry: Entry = PYTHON,
+) -> str:
+    """Refuse images that a model does not take as they are; say where it only guesses.
+
+    Args:
+        classifier: the victim, defense included.
+        x: float32 (N, H, W, C) in [low, high].
+        y: int64 (N,), true labels.
+        low, high: the box.
+        given: whether somebody named the box. What would be refused is then a warning, unless
+            it is that very box that the images are not scaled to.
+        entry: how remedies are given.
+
+    Returns:
+        What was warned of, or "".
+
+    Raises:
+        ValueError: where another usual scale does far better, or all predictions are one
+            class although the labels are not; saying what to do.
+    """
+    rows = evenly_by_class(y, EXAMPLES)
+    x, y = x[rows], y[rows]
+    answers = Answers.to(classifier, x, y)
+    meant = entry.meant.format(low=f"{low:g}", high=f"{high:g}")
+    better = _better(classifier, x, y, answers, low, high)
+    if better is not None:
+        scale, theirs = better
+        said = (
+            f"the model is right on {answers.accuracy:.0%} of the images as they are given, in "
+            f"[{x.min():.3g}, {x.max():.3g}], and on {theirs.accuracy:.0%} of the same images "
+            f"{scale.words}: {_remedy(scale, classifier, entry, low, high)}"
+        )
+        refused = _by_far(answers, theirs) and (not given or scale.box == (low, high))
+    else:
+        said = _guessing(classifier, y, answers)
+        others = int((y != answers.predicted[0]).sum())
+        refused = _constant(answers) and others >= CLEARLY_WRONG and not given
+    if refused:
+        more = "" if given or not meant else f" {meant}" if said.endswith("?") else f". {meant}"
+        raise ValueError(said + more)
+    if said:
+        warnings.warn(said, stacklevel=3)
+    return said
+
+
+def _constant(answers: Answers) -> bool:
+    return len(answers.predicted) > 1 and len(np.unique(answers.predicted)) == 1
+
+
+def _guessing(classifier: Classifier, y: np.ndarray, answers: Answers) -> str:
+    """What is to be said of a model that seems to know nothing of these labels, or ""."""
+    question = (
+        "is it trained, are the labels its own, in its order, and is what prepares its images "
+        "part of it?"
+    )
+    right, n = int(answers.right.sum()), len(y)
+    if _constant(answers) and right < n:
+        return (
+            f"the model gives class {answers.predicted[0]} for all {n} images, of which {right} "
+            f"are of that class, so that what it withstands says nothing: {question}"
+        )
+    counts = np.bincount(y)
+    if answers.accuracy <= 0.5 and binom.sf(right - 1, n, 1 / classifier.classes) > GUESS:
+        what = f"a guess among {classifier.classes} classes"
+    elif right <= counts.max() < n and n >= 2 * CLEARLY_WRONG:
+        what = f"always saying class {counts.argmax()}"
+    else:
+        return ""
+    return f"the model is right on {right} of {n} examples, no better than {what}: {question}"
+
+
+def _better(
+    classifier: Classifier, x: np.ndarray, y: np.ndarray, given: Answers, low: float, high: float
+) -> tuple[Scale, Answers] | None:
+    """The scale in which the model does clearly better, and its answers there."""
+    wrong = int((~given.right).sum())
+    # fewer could not be told from chance, and are no reason to ask again and again
+    if wrong == 0 or binomtest(wrong, wrong, 0.5).pvalue > CHANCE:
+        return None
+    most = np.bincount(y).max() / len(y)
+    found = []
+    for scale in usual(x, low, high):
+        if np.allclose(scale.x, x, rtol=0, atol=1e-3 * (high - low)):
+            continue
+        theirs = Answers.to(classifier, scale.x, y)
+        gained = int((theirs.right & ~given.right).sum())
+        lost = int((given.right & ~theirs.right).sum())
+        differs = gained > lost and binomtest(gained, gained + lost, 0.5).pvalue < CHANCE
+        knows = binom.sf(theirs.right.sum() - 1, len(y), most) < CHANCE
+        if differs and knows:
+            found.append((scale, theirs))
+    if not found:
+        return None
+    best = max(theirs.accuracy for _, theirs in found)
+    # accuracies of neighbouring scales hardly differ; the likelihood does
+    near = [pair for pair in found if pair[1].accuracy >= best - SAME]
+    scale, theirs = max(near, key=lambda pair: pair[1].likelihood)
+    told = _by_far(given, theirs) or (
+        theirs.accuracy >= 0.5 and theirs.accuracy - given.accuracy >= LEAST_GAIN
+    )
+    return (scale, theirs) if told else None
+
+
+def _by_far(given: Answers, theirs: Answers) -> bool:
+    """Whether another scale explains most of what a model gets wrong."""
+    gain = theirs.accuracy - given.accuracy
+    halved = 1 - theirs.accuracy <= 0.5 * (1 - given.accuracy)
+    return gain > GAIN or (halved and gain >= LEAST_GAIN)
+
+
+def usual(x: np.ndarray, low: float, high: float) -> Iterator[Scale]:
+    """The same images in the scales in which networks are usually trained.
+
+    Args:
+        x: float32 (N, H, W, C), in [low, high]; where they lie in [0, 1] and that is another
+            box, also as if nobody had scaled them to it yet.
+    """
+    if (low, high) != (0, 1) and x.min() >= 0 and x.max() <= 1:
+        yield Scale(
+            f"scaled from [0, 1] to [{low:g}, {high:g}]",
+            np.float32(low) + np.float32(high - low) * x,
+            f"keras.layers.Rescaling({high - low:g}, offset={low:g})",
+            (low, high),
+            f"{low:g} + {high - low:g} * u",
+        )
+        yield from _of_unit(x)
+    yield from _of_unit((x - np.float32(low)) / np.float32(high - low))
+
+
+def _of_unit(u: np.ndarray) -> Iterator[Scale]:
+    """The scales of images u in [0, 1]."""
+    for words, scale, offset in (
+        ("in [0, 1]", 1, 0),
+        ("in [-1, 1]", 2, -1),
+        ("in 0..255", 255, 0),
+        ("in [-0.5, 0.5]", 1, -0.5),
+    ):
+        arguments = f"{scale}" + (f", offset={offset}" if offset else "")
+        code = (f"{scale} * u" if scale != 1 else "u") + (f" - {-offset}" if offset else "")
+        yield Scale(
+            words,
+            np.float32(scale) * u + np.float32(offset),
+            f"keras.layers.Rescaling({arguments})",
+            (offset, scale + offset),
+            code,
+        )
+    channels = u.shape[-1]
+    if channels == 3:
+        yield _normalised("less ImageNet's mean, divided by its standard deviation", u,
+                          IMAGENET_MEAN, IMAGENET_STD)  # fmt: skip
+    mean, std = u.mean(axis=(0, 1, 2)), np.maximum(u.std(axis=(0, 1, 2)), 1e-3)
+    yield _normalised("less their mean, divided by their standard deviation", u, mean, std)
+    if channels > 1:
+        yield _normalised("less one mean, divided by one standard deviation", u,
+                          (float(u.mean()),), (max(float(u.std()), 1e-3),))  # fmt: skip
+    if channels == 3:
+        means = np.array([103.939, 116.779, 123.68], np.float32)
+        yield Scale(
+            "in 0..255, blue first, less ImageNet's mean",
+            255 * u[..., ::-1] - means,
+            "keras.applications.imagenet_utils.preprocess_input(255 * u)",
+            None,
+            "keras.applications.imagenet_utils.preprocess_input(255 * u)",
+            "keras.applications.imagenet_utils.preprocess_input(255 * u)",
+        )
+
+
+def _normalised(words: str, u: np.ndarray, mean: Any, std: Any) -> Scale:
+    """Of mean and standard deviation, one for each channel or a single one."""
+    mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+    scaled = (u - mean) / std
+    means, stds = ([round(float(v), 4) for v in part] for part in (mean, std))
+    if len(means) > 1:
+        variances = [round(v * v, 6) for v in stds]
+        layer = f"keras.layers.Normalization(mean={means}, variance={variances})"
+        return Scale(words, scaled, layer, None, f"(u - np.array({means})) / np.array({stds})")
+    m, s = means[0], stds[0]
+    layer = f"keras.layers.Rescaling({1 / s:.6g}, offset={-m / s:.6g})"
+    # a little wider, so that what is rounded here is in it
+    box = (round(-m / s - 5e-4, 3), round((1 - m) / s + 5e-4, 3))
+    return Scale(words, scaled, layer, box, f"(u - {m:g}) / {s:g}")
+
+
+def _remedy(scale: Scale, classifier: Classifier, entry: Entry, low: float, high: float) -> str:
+    """What to do, or what to do instead."""
+    ways = []
+    if entry.take_range and scale.box is not None:
+        lowest, highest = (f"{v:g}" for v in scale.box)
+        ways.append(entry.take_range.format(low=lowest, high=highest, code=scale.code))
+    if (low, high) == (0, 1):
+        call, shape = scale.call or f"{scale.layer}(u)", classifier.image_shape
+        ways.append(entry.in_front.format(layer=scale.layer, call=call, shape=shape))
+    elif not ways:
+        ways.append("scale the images so")
+    return ", or ".join(ways)
