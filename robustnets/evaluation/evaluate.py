@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from robustnets.core.dataset import Split
+from robustnets.core.seeds import derive
 from robustnets.core.store import Store
 from robustnets.core.threat import ThreatModel
 from robustnets.engines.checks import check
@@ -50,7 +51,7 @@ def evaluate(
         eps: radius in input units.
         norm: "linf", "l2" or "l1".
         suite: "quick", "standard" or "autoattack"; see `suites`.
-        seed: of every draw.
+        seed: of every draw, also of the model's own generators where it draws at random.
         defense: a Keras layer to put in front of the model, or a `Declared` where `model` is
             the defended one; see `subject`.
         surrogate: another model to craft examples on, or examples to train one on, which must
@@ -62,7 +63,7 @@ def evaluate(
         store: where finished parts are kept, so that a killed run goes on; None keeps none.
         progress: called after each batch.
         carrier: carries attacks out in other processes, see `pieces`; None: in this one. What
-            is found does not depend on it, but for a model that draws at random.
+            is found does not depend on it.
         class_names: one for each class; None numbers them.
         about: facts to put on the page.
 
@@ -105,11 +106,12 @@ def evaluate(
     convergence = run.convergence() if subject.stochastic else None
     checks = run.checks(found, carried)
     known = threats.recipe(subject)
+    predicted = predictions(subject, nearest.x, derive(seed, "nearest"))
     left_out = run.schedule.omissions
     fewer = () if len(run.y) == len(y) else (f"{len(run.y)} of {len(y)} examples, by class",)
     return Evaluation(
         threat, suite, seed, subject, carried, nearest,
-        predictions(subject, nearest.x), curve, convergence, checks, known[1],
+        predicted, curve, convergence, checks, known[1],
         verdict.reasons(checks, known, found, left_out), (*fewer, *left_out),
         run.seconds, names, dict(about or {}),
     )  # fmt: skip

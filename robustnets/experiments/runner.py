@@ -281,6 +281,7 @@ def _measure(planned: Planned, workshop, kept) -> None:
         pictured=cell.pictured,
         target=aims,
         probabilities=cell.probabilities,
+        seed=cell.network.seed,
         about={
             **trained.about,
             "robustnets": __version__,
