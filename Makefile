@@ -8,7 +8,8 @@ CHAPTERS ?= stopping filters regularization evasion smoothing distillation
 ON_BOTH := tests/contracts tests/callbacks tests/layers tests/training tests/test_backend.py \
 	tests/attacks/test_balls.py tests/attacks/test_draws.py tests/attacks/test_losses.py \
 	tests/attacks/test_planted.py tests/attacks/test_projections.py \
-	tests/evaluation/test_frozen_draws.py
+	tests/evaluation/test_frozen_draws.py tests/models/test_randomness.py \
+	tests/engines/test_models_that_draw.py
 # what else runs there, in ten more minutes
 MORE_ON_BOTH := tests/attacks tests/engines
 # tests compile much and compute little, so that optimising what is compiled takes longer than it saves

@@ -6,12 +6,14 @@ Everything else is written with `keras.ops`. The backend is Keras' own choice
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 SUPPORTED = ("tensorflow", "jax")
 
@@ -106,7 +108,11 @@ def pullback(function: Callable[[Any], Any], x: Any) -> tuple[Any, Callable[[Any
 def compiled(
     function: Callable[..., Any], xla: bool = False, any_batch: bool = False
 ) -> Callable[..., Any]:
-    """Compile a pure function of tensors; each new input shape compiles once more.
+    """Compile a function of tensors; each new input shape compiles once more.
+
+    What it writes to Keras variables that hold integers, such as the state of a random generator,
+    is written at each call, as often as it is written in its loops: a model that draws at random
+    draws anew in every pass on either backend.
 
     Args:
         function: tensors in, tensors out; Python side effects run only while tracing.
@@ -116,14 +122,178 @@ def compiled(
             in it compiles for each length all the same, and so does all that XLA compiles.
     """
     if name() == "jax":
-        import jax
-
-        return jax.jit(function)
+        return _jax_compiled(function)
     import tensorflow as tf
 
     if any_batch and not xla:
         return _graph_for_any_batch(function)
     return tf.function(function, jit_compile=xla, autograph=False, reduce_retracing=False)
+
+
+class _Written(Exception):
+    """Variables that a function writes, and that its compiled form does not hand on yet."""
+
+
+class _HandedOn(keras.StatelessScope):
+    """Where Keras variables are read and written while a function is traced.
+
+    Args:
+        values: (variable, value) for those that are read from somewhere else.
+        references: (variable, reference that JAX can write to) for those that are handed on, in
+            loops, branches and below gradients too.
+
+    Attributes:
+        written: other variables of integers that were written; they stay as they were.
+    """
+
+    def __init__(self, values: Any = (), references: Any = ()):
+        super().__init__(list(values))
+        self.references = {id(variable): reference for variable, reference in references}
+        self.written: list[keras.Variable] = []
+
+    def add_update(self, update: tuple[keras.Variable, Any]) -> None:
+        variable, value = update
+        reference = self.references.get(id(variable))
+        if reference is not None:
+            reference[...] = value
+        # batch statistics are not handed on: attacks leave a model as it is
+        elif not keras.backend.is_float_dtype(variable.dtype) and not any(
+            variable is other for other in self.written
+        ):
+            self.written.append(variable)
+
+    def get_current_value(self, variable: keras.Variable) -> Any:
+        reference = self.references.get(id(variable))
+        return super().get_current_value(variable) if reference is None else reference[...]
+
+
+class _Refused(keras.StatelessScope):
+    """On JAX, no integers are written to variables, but where a scope around it takes them."""
+
+    def add_update(self, update: tuple[keras.Variable, Any]) -> None:
+        if self.original_scope is not None:
+            self.original_scope.add_update(update)
+        elif not keras.backend.is_float_dtype(update[0].dtype):
+            raise ValueError(
+                f"{update[0].path} changes when the model predicts, as where it draws at random, "
+                "and JAX would freeze it here: call the model within what Classifier.compiled "
+                "compiles, such as by engines.run, or set KERAS_BACKEND=tensorflow"
+            )
+
+    def get_current_value(self, variable: keras.Variable) -> Any:
+        outer = self.original_scope
+        return None if outer is None else outer.get_current_value(variable)
+
+
+def never_frozen(x: Any) -> contextlib.AbstractContextManager[Any]:
+    """Raise ValueError for a model that draws at random where JAX would freeze its draws.
+
+    That is where x, its input, is being traced by something else than `compiled`. On TensorFlow
+    draws are never frozen.
+    """
+    if name() == "jax":
+        import jax
+
+        if isinstance(x, jax.core.Tracer):
+            return _Refused()
+    return contextlib.nullcontext()
+
+
+def _references(variables, values):
+    """Pairs of a variable and a reference that holds its value while JAX traces."""
+    import jax
+
+    if variables and not hasattr(jax, "new_ref"):
+        raise ValueError(
+            f"{variables[0].path} changes when the model predicts, as where it draws at random, "
+            f"which JAX {jax.__version__} would freeze: install a JAX that has jax.new_ref, or set "
+            "KERAS_BACKEND=tensorflow"
+        )
+    return [(variable, jax.new_ref(value)) for variable, value in zip(variables, values)]
+
+
+def _jax_compiled(function, read=()):
+    """Compile for JAX; `read` are variables whose values may change between calls."""
+    import jax
+
+    handed_on: list[keras.Variable] = []
+
+    @jax.jit
+    def run(values, states, arguments):
+        references = _references(handed_on, states)
+        with _HandedOn(zip(read, values), references) as scope:
+            found = function(*arguments)
+        if scope.written:
+            raise _Written(scope.written)
+        return found, [reference[...] for _, reference in references]
+
+    def call(*arguments):
+        while True:
+            values, states = ([v.value for v in group] for group in (read, handed_on))
+            try:
+                found, states = run(values, states, arguments)
+            except _Written as more:
+                handed_on.extend(more.args[0])  # known now: it is traced again
+                continue
+            for variable, state in zip(handed_on, states):
+                variable.assign(state)
+            return found
+
+    return call
+
+
+def states_and_chance(
+    function: Callable[[Any], Any], x: Any, differ: Callable[[Any, Any], bool]
+) -> tuple[list[keras.Variable], str]:
+    """How the passes of a function from one state differ; no variable changes.
+
+    Args:
+        function: tensor -> tensor.
+        x: its input.
+        differ: whether two of its results, NumPy arrays, are not the same.
+
+    Returns:
+        The variables of integers that a pass writes, such as the states of random generators.
+        "none" where passes from one state agree, "fresh" where they differ when compiled, too,
+        and "frozen" where only what is traced anew differs, as by NumPy's random numbers.
+    """
+
+    written: list[keras.Variable] = []
+
+    def alone(x):
+        with _HandedOn() as scope:
+            found = function(x)
+        written[:] = scope.written
+        return found
+
+    jax_text = ""
+    if name() == "jax":
+        same, jax_text = _same_programs(alone, x)
+    else:
+        same = not differ(*(keras.ops.convert_to_numpy(alone(x)) for _ in range(2)))
+    states = list(written)
+    if same:
+        return states, "none"
+
+    def compile_alone():
+        run = compiled(lambda x: alone(x))  # a new function each time, or JAX remembers
+        return lambda: keras.ops.convert_to_numpy(run(x))
+
+    once, anew = compile_alone(), compile_alone()
+    if differ(once(), once()):
+        # JAX may call what is said to be pure once where a loop asks for it many times
+        return states, "frozen" if "pure_callback" in jax_text else "fresh"
+    return states, "frozen" if differ(once(), anew()) else "none"
+
+
+def _same_programs(function, x):
+    """Whether JAX certainly sees the same in two passes, and what it sees, in its words."""
+    import jax
+
+    one, two = (jax.make_jaxpr(lambda x: function(x))(x) for _ in range(2))
+    text, other = (re.sub("0x[0-9a-f]+", "", str(program)) for program in (one, two))
+    same = all(a is b or np.array_equal(a, b) for a, b in zip(one.consts, two.consts))
+    return text == other and "callback" not in text and same, text
 
 
 def _graph_for_any_batch(function):
@@ -190,14 +360,7 @@ def compiled_with_weights(
     """
     if name() == "tensorflow":
         return compiled(function, xla)  # variables are references there
-    import jax
-
-    @jax.jit
-    def run(values, arguments):
-        with keras.StatelessScope(list(zip(model.variables, values))):
-            return function(*arguments)
-
-    return lambda *arguments: run([v.value for v in model.variables], arguments)
+    return _jax_compiled(function, model.variables)
 
 
 def epoch_function(
@@ -306,16 +469,22 @@ def _jax_epoch(model, optimizer, loss, perturb, devices):
             return loss(labels, logits) + sum(losses), fixed
 
         def perturbed(trainable, fixed, inputs, labels, own):
-            variables = (*model.trainable_variables, *model.non_trainable_variables)
-            with keras.StatelessScope(list(zip(variables, (*trainable, *fixed)))):
-                return perturb(inputs, labels, *own)
+            both = list(zip(model.non_trainable_variables, fixed))
+            able = hasattr(jax, "new_ref")
+            moving = [p for p in both if able and not keras.backend.is_float_dtype(p[0].dtype)]
+            references = _references(*zip(*moving)) if moving else []
+            values = [*zip(model.trainable_variables, trainable), *both]
+            with _HandedOn(values, references) as scope:
+                inputs = perturb(inputs, labels, *own)
+                _references(scope.written, ())  # refuses what is not handed on
+                return inputs, [variable.value for variable, _ in both]
 
         def step(state, numbers):
             trainable, fixed, slots, total = state
             rows, *own = numbers
             inputs, labels = shared_out(x[rows]), shared_out(y[rows])
             if perturb is not None:
-                inputs = perturbed(trainable, fixed, inputs, labels, own)
+                inputs, fixed = perturbed(trainable, fixed, inputs, labels, own)
             (value, fixed), gradients = jax.value_and_grad(objective, has_aux=True)(
                 trainable, fixed, inputs, labels
             )
@@ -337,15 +506,6 @@ def _jax_epoch(model, optimizer, loss, perturb, devices):
         return float(mean)
 
     return epoch
-
-
-def without_updates() -> contextlib.AbstractContextManager[Any]:
-    """On JAX, drop what a model writes to its variables, such as the next random seed.
-
-    A compiled function would leave a tracer there, which breaks the model. A layer that draws
-    therefore draws the same numbers in every pass on JAX. On TensorFlow nothing changes.
-    """
-    return keras.StatelessScope() if name() == "jax" else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -94,7 +94,10 @@ def run(
         epsilons: radii in place of the attack's own. A minimal attack runs once and its
             perturbations are cut down to each; any other runs once for each.
         engine: one of `ENGINES`.
-        seed: of every draw; example i draws the same whatever the batch size.
+        seed: of every draw; example i draws the same whatever the batch size. The generators of
+            a model that draws at random are set by it, too, and are afterwards as they were:
+            the same call gives the same examples. What such a model draws for an example
+            depends on the batch.
         numbers: int (N,), the places of the examples in a larger set, so that they draw what
             they would draw there; None: 0, 1, 2, … Native engine only.
         batch_size: examples at a time, which bounds the memory; None: see `memory`. The native
@@ -114,8 +117,8 @@ def run(
         each, and of all.
 
     Raises:
-        ValueError: for an unknown engine, an attack that the engine does not know, or
-            arguments that are not as above.
+        ValueError: for an unknown engine, an attack that the engine does not know, arguments
+            that are not as above, or a model whose draws compiling would freeze.
         TypeError: for a model that cannot be compiled.
         RuntimeError: for a peer engine on a backend other than TensorFlow.
         FloatingPointError: if the model's logits or gradients are not finite.
@@ -139,13 +142,21 @@ def run(
     if numbers.shape != (len(x),) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
         raise ValueError(f"numbers must be {len(x)} ints >= 0, got {numbers!r}")
     specs = [attack] if epsilons is None else _with_radii(attack, epsilons)
-    with bar(type(attack).__name__, progress) as show:
+    with (
+        classifier.seeded(_of_model(seed, attack, numbers)),
+        bar(type(attack).__name__, progress) as show,
+    ):
         results = _run(
             carrier, specs, classifier, x, y, seed, _seeds(seed, numbers),
             min(batch_size or memory.batch_size(attack, classifier), len(x)),
             attack_wrong, time_budget, query_budget, show,
         )  # fmt: skip
     return results[0] if epsilons is None else tuple(results)
+
+
+def _of_model(seed: int, attack: Any, numbers: np.ndarray) -> int:
+    """The seed of what the model itself draws: another one for each attack and part of a set."""
+    return derive(seed, "model", repr(attack), int(numbers[0]))
 
 
 def _seeds(seed: int, numbers: np.ndarray) -> np.ndarray:
@@ -258,12 +269,15 @@ def sweep(
     x, y = check(attack, classifier, x, y, seed, batch_size)
     started = time.perf_counter()
     size = min(batch_size or memory.batch_size(attack, classifier), len(x))
-    direction = native.directions(attack, classifier, x, y, size)
+    first = np.zeros(1, np.int64)
+    with classifier.seeded(_of_model(seed, attack, first)):
+        direction = native.directions(attack, classifier, x, y, size)
     forward, backward = (np.full(len(x), count, np.int32) for count in attack.passes)
     for eps, spec in zip(epsilons, specs):
         moved = native.step(spec, x, direction)
         refuse_broken(classifier, moved)
-        success = _succeeds(spec, classifier, moved, y, size)
+        with classifier.seeded(_of_model(seed, spec, first)):
+            success = _succeeds(spec, classifier, moved, y, size)
         seconds = time.perf_counter() - started
         yield eps, Adversarial(moved, success, forward, backward, seconds, x)
         started = time.perf_counter()

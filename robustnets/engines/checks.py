@@ -36,6 +36,7 @@ def check(
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
+    _ = classifier.randomness  # refuses draws that compiling would freeze
     if time_budget is not None and not (math.isfinite(time_budget) and time_budget > 0):
         raise ValueError(f"time_budget must be seconds > 0, got {time_budget}")
     return x, y

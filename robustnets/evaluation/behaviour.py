@@ -4,7 +4,6 @@ Source: Athalye et al. 2018, arXiv:1802.00420, sec. 3.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
@@ -19,12 +18,7 @@ PASSES = 8  # forward passes that must agree
 
 def disagreement(function: Callable, x: np.ndarray) -> float:
     """The largest difference between passes over the same examples, relative to their size."""
-
-    def run(images: Any) -> Any:
-        with backend.without_updates():
-            return function(images)
-
-    compiled = backend.compiled(run)
+    compiled = backend.compiled(function)
     tensor = ops.convert_to_tensor(x)
     first, *others = (
         ops.convert_to_numpy(compiled(tensor)).reshape(len(x), -1) for _ in range(PASSES)
@@ -33,31 +27,22 @@ def disagreement(function: Callable, x: np.ndarray) -> float:
     return max(float(np.abs((other - first) / size).max()) for other in others)
 
 
-def refuse_frozen_draws(classifier: Classifier, x: np.ndarray) -> None:
-    """Refuse a model that draws at random where compiling would freeze its draws."""
-    if backend.name() == "jax" and generator_moves(classifier.model, x):
-        raise ValueError(
-            f"{classifier.model.name} draws at random when it predicts, and what is compiled on "
-            "JAX draws the same numbers in every pass, which would look like robustness: evaluate "
-            "it with KERAS_BACKEND=tensorflow"
-        )
+def at_inference(layer: keras.layers.Layer, shape: tuple[int, ...]) -> keras.Model:
+    """A layer as a model of images (H, W, C) calls it: one that augments in training does nothing.
+
+    Args:
+        layer: shares its weights and random generators with the model.
+        shape: (H, W, C).
+
+    Raises:
+        ValueError: on JAX for a layer that draws by keras.random without a seed.
+    """
+    images = keras.Input(shape)
+    return keras.Model(images, layer(images), name=layer.name)
 
 
-def generator_moves(layer: keras.layers.Layer, x: np.ndarray) -> bool:
-    """Whether a forward pass at inference uses a random generator of the layer, or of a model."""
-    inside = [layer, *getattr(layer, "_flatten_layers", lambda: ())()]
-    generators = {id(g): g for one in inside for g in getattr(one, "_seed_generators", ())}
-    before = {key: ops.convert_to_numpy(g.state) for key, g in generators.items()}
-    layer(ops.convert_to_tensor(x[:1]))
-    moved = False
-    for key, generator in generators.items():
-        moved |= bool((before[key] != ops.convert_to_numpy(generator.state)).any())
-        generator.state.assign(before[key])  # as if nobody had looked
-    return moved
-
-
-def layer_gradient(layer: keras.layers.Layer) -> Callable:
-    """(x, y) -> the gradient of a random sum over what the layer gives."""
+def layer_gradient(layer: keras.Model) -> Callable:
+    """(x, y) -> the gradient of a random sum over what a layer gives; see `at_inference`."""
     rng = np.random.default_rng(0)
 
     def gradient(x, y):
@@ -65,10 +50,10 @@ def layer_gradient(layer: keras.layers.Layer) -> Callable:
         weights = rng.normal(size=x.shape[1:]).astype(np.float32)
 
         def total(v):
-            return ops.sum(ops.reshape(layer(v) * weights, (v.shape[0], -1)), axis=1)
+            weighted = layer(v, training=False) * weights
+            return ops.sum(ops.reshape(weighted, (v.shape[0], -1)), axis=1)
 
-        with backend.without_updates():
-            return backend.value_and_grad(total)(x)[1]
+        return backend.value_and_grad(total)(x)[1]
 
     return backend.compiled(gradient)
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from robustnets.core.dataset import Split
+from robustnets.core.seeds import derive
 from robustnets.core.store import Store, store_of
 from robustnets.core.threat import ThreatModel, number, refuse_whole_box
 from robustnets.engines.checks import check, check_examples
@@ -62,7 +63,7 @@ def evaluate(
             names the box is warned instead.
         any_eps: a linf radius as wide as the box or wider is meant.
         suite: "quick", "standard" or "autoattack"; see `suites`.
-        seed: of every draw.
+        seed: of every draw, also of the model's own generators where it draws at random.
         defense: a Keras layer to put in front of the model, or a `Declared` where `model` is
             the defended one; see `subject`.
         surrogate: another model to craft examples on, or examples to train one on, which must
@@ -75,7 +76,7 @@ def evaluate(
             on; None keeps none.
         progress: called after each batch.
         carrier: carries attacks out in other processes, see `pieces`; None: in this one. What
-            is found does not depend on it, but for a model that draws at random.
+            is found does not depend on it.
         class_names: one for each class; None numbers them.
         about: facts to put on the page.
         entry: how remedies are given where images have another scale.
@@ -128,11 +129,12 @@ def evaluate(
     convergence = run.convergence() if subject.stochastic else None
     checks = run.checks(found, carried)
     known = threats.recipe(subject)
+    predicted = predictions(subject, nearest.x, derive(seed, "nearest"))
     left_out = run.schedule.omissions
     fewer = () if len(run.y) == len(y) else (f"{len(run.y)} of {len(y)} examples, by class",)
     return Evaluation(
         threat, suite, seed, subject, carried, nearest,
-        predictions(subject, nearest.x), curve, convergence, checks, known[1],
+        predicted, curve, convergence, checks, known[1],
         verdict.reasons(checks, known, found, left_out), (*fewer, *left_out),
         run.seconds, names, about,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from scipy.special import log_softmax, softmax
 
 from robustnets.attacks.balls import distances
 from robustnets.core.record import Record
+from robustnets.core.seeds import derive
 from robustnets.engines import Adversarial
 from robustnets.engines.checks import check_examples
 from robustnets.models.accept import classifier_of
@@ -69,6 +70,7 @@ def measure(
     target: np.ndarray | None = None,
     probabilities: bool = False,
     about: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> Record:
     """Predict, compare and keep every example's outcome.
 
@@ -86,10 +88,27 @@ def measure(
         about: facts to keep with the Record, which gets three more: "attack_seconds"; "means" of
             what was measured; and "untouched", how many of the rightly classified examples came
             back bit for bit as they were, at each radius. An attack by gradients leaves those
-            alone that have none.
+            alone that have none. One of a model that draws at random gets "draws_at_random",
+            True: its outcomes are those of one pass each.
+        seed: of what such a model draws.
+
+    Raises:
+        ValueError: for a model whose draws compiling would freeze.
+        FloatingPointError: if a logit is not finite.
     """
     classifier = classifier_of(classifier)
     x, y = check_examples(classifier, x, y, -np.inf, np.inf)
+    if classifier.randomness:
+        about = {**(about or {}), "draws_at_random": True}
+    with classifier.seeded(derive(seed, "measure")):
+        return _measured(
+            cell, classifier, x, y, adversarial, curves, pictured, target, probabilities, about
+        )
+
+
+def _measured(
+    cell, classifier, x, y, adversarial, curves, pictured, target, probabilities, about
+) -> Record:
     logits = _logits(classifier, x)
     clean = logits.argmax(axis=1)
     arrays: dict[str, np.ndarray] = {"clean_confidence": _confidence(logits)}

@@ -159,7 +159,8 @@ class Stages:
             row.attacks, row.victim, row.source, np.arange(len(self.y)), row.knowledge,
             derive(self.seed, row.key), row,
         )  # fmt: skip
-        return case, predictions(self.subject, case.x, row.victim)
+        seed = derive(self.seed, row.key, "predictions")
+        return case, predictions(self.subject, case.x, seed, row.victim)
 
     def curve(self, found: WorstCase) -> tuple[Nearest, Curve]:
         """Look for nearer examples at other radii."""
@@ -202,10 +203,11 @@ class Stages:
             standing = int(found.robust.sum())
             self.show("checks", Standing(name, 0, 1, number, of, standing, seconds, None))
 
-        checks = verdict.checks_of(
-            self.subject, self.suite, self.x, self.y, found, threat=self.threat,
-            seed=self.seed, examples=self.checked, progress=show,
-        )  # fmt: skip
+        with self.subject.classifier.seeded(derive(self.seed, "checks")):
+            checks = verdict.checks_of(
+                self.subject, self.suite, self.x, self.y, found, threat=self.threat,
+                seed=self.seed, examples=self.checked, progress=show,
+            )  # fmt: skip
         active = [a for a in carried if a.took_part]
         by = {k: [a.case for a in active if a.row.knowledge == k] for k in threats.KNOWLEDGE}
         through = by[threats.WHITE] + by[threats.ADAPTIVE]
@@ -255,13 +257,16 @@ class Stages:
         return case
 
 
-def predictions(subject: Subject, x: np.ndarray, victim: Classifier | None = None) -> np.ndarray:
-    """int64 (N,): the class that a model gives, the most frequent one where it draws."""
+def predictions(
+    subject: Subject, x: np.ndarray, seed: int, victim: Classifier | None = None
+) -> np.ndarray:
+    """int64 (N,): the class that a model gives, the most frequent one where it draws by a seed."""
     victim = victim or subject.classifier
-    votes = sum(
-        np.eye(victim.classes, dtype=np.int64)[victim.predict(x).argmax(axis=1)]
-        for _ in range(FRESH if subject.stochastic else 1)
-    )
+    with victim.seeded(seed):
+        votes = sum(
+            np.eye(victim.classes, dtype=np.int64)[victim.predict(x).argmax(axis=1)]
+            for _ in range(FRESH if subject.stochastic else 1)
+        )
     return np.asarray(votes).argmax(axis=1)
 
 

@@ -4,6 +4,7 @@ Source: Athalye et al. 2018, arXiv:1802.00420, sec. 3 and 4 (gradients that are 
 random, and what to put in their place); Tramer et al. 2020, arXiv:2002.08347 (adaptive attacks).
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,10 @@ import numpy as np
 from robustnets.attacks.losses import Loss, check_loss
 from robustnets.evaluation.behaviour import (
     PASSES,
+    at_inference,
     disagreement,
-    generator_moves,
     layer_gradient,
     margin_gradient,
-    refuse_frozen_draws,
     zero_share,
 )
 from robustnets.layers import prepend, with_gradient_of
@@ -124,31 +124,33 @@ def subject_of(
         y: int (N,), their labels.
 
     Raises:
-        ValueError: for a defense that is neither, or does not fit the model; on JAX for a model
-            that draws at random.
+        ValueError: for a defense that is neither, or does not fit the model; for a model whose
+            draws compiling would freeze.
     """
     classifier = classifier_of(model, "model")
     x, y = x[:EXAMPLES], y[:EXAMPLES]
     if isinstance(defense, keras.layers.Layer):
         layer, bare = defense, classifier
         classifier = defended(bare, layer)
-        refuse_frozen_draws(classifier, x)
+        chance = classifier.randomness  # first: it refuses draws that would be frozen
         declared = declared_by(layer, bare)
-        gradient = zero_share(layer_gradient(layer), x, y)
-        function: Callable = layer
-        moved = generator_moves(layer, x)
+        front = at_inference(layer, classifier.image_shape)
+        gradient = zero_share(layer_gradient(front), x, y)
+        function: Callable = functools.partial(front, training=False)
     elif defense is None or isinstance(defense, Declared):
         layer, declared = None, defense or Declared()
-        refuse_frozen_draws(classifier, x)
+        chance = classifier.randomness
         gradient = zero_share(margin_gradient(classifier), x, y)
-        function, moved = classifier.logits, False
+        function = classifier.logits
     else:
         raise ValueError(
             "defense must be a Keras layer to put in front of the model, a Declared, or None, got "
             f"{defense!r}" + ("; make an instance of it" if isinstance(defense, type) else "")
         )
-    apart = disagreement(function, x)
-    stochastic = bool(declared.stochastic) or apart > SAME or moved
+    with classifier.seeded(0):  # afterwards as if nobody had looked
+        apart = disagreement(function, x)
+    moved = bool(chance.states)
+    stochastic = bool(declared.stochastic) or apart > SAME or bool(chance)
     hidden = gradient >= HIDDEN
     differentiable = declared.differentiable is not False and not hidden
     substitute, how = declared.substitute, "the declared substitute"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from robustnets.core.seeds import derive
 from robustnets.core.spec import digest, to_dict
 from robustnets.core.store import write_atomically
 from robustnets.engines import memory
@@ -87,7 +88,7 @@ def worst_case(
     started = time.perf_counter()
     crafted_on = source or classifier
     size = min(batch_size or min(memory.batch_size(a, crafted_on) for a in attacks), len(x))
-    run = _Run(x, y, classifier, crafted_on, size, evaluations, needed, folder)
+    run = _Run(x, y, classifier, crafted_on, size, evaluations, needed, folder, seed)
     models = (classifier.digest, *(() if source is None else (source.digest,)))
     run.key = digest(models, _fingerprint(x, y), seed, size, evaluations, needed)
     run.carry = carry or one_by_one(crafted_on)
@@ -138,22 +139,23 @@ class _Run:
     deadline: float | None = None
     late = False  # whether the deadline may have cut something short
 
-    def __init__(self, x, y, classifier, source, size, evaluations, needed, folder):
+    def __init__(self, x, y, classifier, source, size, evaluations, needed, folder, seed):
         self.clean, self.y, self.classifier, self.size = x, y, classifier, size
         self.source = source
         self.evaluations, self.needed, self.folder = evaluations, needed, folder
         self.x = x.copy()
         self.forward = np.ones(len(x), np.int64)
         self.backward = np.zeros(len(x), np.int64)
-        right = ~self.wrong(x, y)
+        right = ~self.wrong(x, y, derive(seed, "clean"))
         self.broken_by = np.where(right, ROBUST, WRONG).astype(np.int32)
 
-    def wrong(self, x, y):
+    def wrong(self, x, y, seed):
         """bool (N,): who is wrong in enough fresh evaluations."""
-        times = sum(
-            (self.classifier.predict(x, self.size).argmax(axis=1) != y).astype(int)
-            for _ in range(self.evaluations)
-        )
+        with self.classifier.seeded(seed):
+            times = sum(
+                (self.classifier.predict(x, self.size).argmax(axis=1) != y).astype(int)
+                for _ in range(self.evaluations)
+            )
         return times >= self.needed
 
     def robust(self) -> int:
@@ -205,7 +207,8 @@ class _Run:
             late = found.pop("late")
             self.late |= late
             if self.evaluations > 1 or self.source is not self.classifier:
-                found["success"] = self.wrong(found["x"], self.y[rows])
+                judged = derive(seed, "judged", number, int(rows[0]))
+                found["success"] = self.wrong(found["x"], self.y[rows], judged)
             if path is not None and not late:
                 write_atomically(path, functools.partial(_save, found=found))
             self._note(number, rows, found)

@@ -283,6 +283,7 @@ def _attack(planned: Planned, cache, kept) -> None:
         pictured=cell.pictured,
         target=aims,
         probabilities=cell.probabilities,
+        seed=cell.network.seed,
         about={
             **trained.about,
             "robustnets": __version__,

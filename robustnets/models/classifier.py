@@ -1,8 +1,10 @@
 """A trained Keras model seen through its logits."""
 
+import contextlib
+import functools
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -11,6 +13,7 @@ import numpy as np
 from robustnets import backend
 from robustnets.models.functional import as_functional
 from robustnets.models.logits import gives_one_value, with_two_logits, without_head
+from robustnets.models.randomness import Randomness, randomness_of
 from robustnets.models.saved_model import SavedProgram
 
 
@@ -66,20 +69,53 @@ class Classifier:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits over the architecture and every weight."""
+        """16 hexadecimal digits over the architecture and every weight.
+
+        What passes of a model that draws at random change is left out.
+        """
         sha = hashlib.sha256(self.model.to_json().encode())
+        moving = {id(state) for state in self.randomness.states}
         for variable in self.model.variables:
+            if id(variable) in moving:
+                continue
             sha.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).data)
         return sha.hexdigest()[:16]
 
     def logits(self, x):
-        """Tensor (N, H, W, C) -> tensor (N, K) in `precision`; traceable, inference mode."""
-        with backend.without_updates():
+        """Tensor (N, H, W, C) -> tensor (N, K) in `precision`; traceable, inference mode.
+
+        Raises:
+            ValueError: on JAX for a model that draws at random, where something else than
+                `compiled` traces it, which would freeze the draws.
+        """
+        with backend.never_frozen(x):
             return keras.ops.cast(self.model(x, training=False), self.precision)
 
     def probabilities(self, x):
         """Tensor (N, H, W, C) -> tensor (N, K), rows sum to 1."""
         return keras.ops.softmax(self.logits(x), axis=-1)
+
+    @functools.cached_property
+    def randomness(self) -> Randomness:
+        """Whether the model draws at random when it predicts, and from what.
+
+        Raises:
+            ValueError: for a model whose draws are frozen as soon as it is compiled.
+        """
+        return randomness_of(self.model)
+
+    @contextlib.contextmanager
+    def seeded(self, seed: int) -> Iterator[None]:
+        """Within, the model's random generators begin at a seed; afterwards where they were.
+
+        Args:
+            seed: the same seed, the same draws.
+
+        Raises:
+            ValueError: as for `randomness`.
+        """
+        with self.randomness.seeded(seed):
+            yield
 
     def compiled(
         self, key: Any, function: Callable, xla: bool = False, any_batch: bool = False
