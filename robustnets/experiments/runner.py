@@ -83,13 +83,14 @@ def _fingerprint(ref: DatasetRef, data_dir: str | None) -> str:
 
 
 def plan(cells: Sequence[Cell], settings: Settings) -> list[Planned]:
-    """Say of each distinct Cell whether its Record is stored."""
+    """Say of each distinct Cell whether its Record is stored, and whole: each is read."""
     store = Store(settings.store)
     planned = []
     for cell in dict.fromkeys(cells):
         fingerprint = _fingerprint(cell.network.dataset, settings.data_dir)
         key = cell.key(fingerprint, backend_name())
-        planned.append(Planned(cell, key, store.has("records", key, ".npz")))
+        stored = store.read("records", key, ".npz", Record.load) is not None
+        planned.append(Planned(cell, key, stored))
     return planned
 
 
