@@ -105,13 +105,11 @@ def _check_size(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
         raise Damaged(path, f"{info.filename} claims {info.file_size} bytes")
 
 
-def _array(
-    path: Path, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo
-) -> np.ndarray:
+def _array(path: Path, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> np.ndarray:
     _check_size(path, archive, info)
     data = bytearray(info.file_size)
     with archive.open(info) as member:
-        member.readinto(data)
+        member.readinto(data)  # type: ignore[attr-defined]
         member.read()  # to its end, where the checksum is compared
     head = io.BytesIO(memoryview(data)[: 2**16])
     version = np.lib.format.read_magic(head)

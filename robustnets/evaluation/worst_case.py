@@ -18,7 +18,7 @@ from robustnets.core.npz import read_arrays
 from robustnets.core.spec import digest, to_dict
 from robustnets.core.store import Damaged, read_or_set_aside, write_atomically
 from robustnets.engines import memory
-from robustnets.engines.checks import check_examples
+from robustnets.engines.checks import check_budgets, check_examples
 from robustnets.evaluation.outcome import ROBUST, WRONG, Part, Standing, WorstCase
 from robustnets.evaluation.pieces import Carry, Found, Piece, cut, one_by_one
 from robustnets.models.classifier import Classifier
@@ -81,6 +81,7 @@ def worst_case(
         ValueError: for no attack, one twice, targeted attacks, or bad arguments.
     """
     _check(attacks, evaluations, needed)
+    check_budgets(time_budget, query_budget)
     check_examples(classifier, x, y, attacks[0].threat.low, attacks[0].threat.high)
     started = time.perf_counter()
     y = np.asarray(y, np.int64)

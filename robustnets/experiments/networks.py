@@ -97,19 +97,24 @@ class Workshop:
         elif network.defense is not None and not network.defense.trains:
             trained = self._defended(network)
         else:
-            trained = self._load(key)
-            if trained is None:
-                self._train(network)
-                trained = self._load(key)
-            if trained is None:
-                raise FileNotFoundError(
-                    f"{self.store.path('networks', key, '.keras')} is gone right after it was "
-                    "written; is another program changing the store?"
-                )
+            trained = self._stored(network, key)
         self._recent[key] = trained
         while len(self._recent) > _KEPT:
             self._recent.pop(next(iter(self._recent)))
         return trained
+
+    def _stored(self, network: Network, key: str) -> Trained:
+        """A network from the store, trained and put there if it is not there, or damaged."""
+        found = self._load(key)
+        if found is None:
+            self._train(network)
+            found = self._load(key)
+        if found is None:
+            raise OSError(
+                f"{self.store.path('networks', key, '.keras')} cannot be read right after it was "
+                "written; is another program changing the store?"
+            )
+        return found
 
     def _given(self, network: Network, training: Pretrained) -> Trained:
         """A network that comes trained, with a layer in front or without."""

@@ -1,13 +1,16 @@
 """Records and what was run, beside the pages made from them; reports read nothing else."""
 
 import json
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from robustnets.core.record import Record
 from robustnets.core.spec import digest
-from robustnets.core.store import Damaged, alone_in, write_atomically
+from robustnets.core.store import TEMPORARY, Damaged, alone_in, write_atomically
+
+_ABANDONED = 24 * 3600.0  # seconds after which a temporary file is nobody's any more
 
 
 def nothing(record: Record) -> Collection[str]:
@@ -43,8 +46,10 @@ def publish(
             record.slim(kept(record)).save(path)
             names.add(path.name)
         write_atomically(folder / "run.json", lambda p: p.write_text(text))
-        for path in _records(folder):
-            if path.name not in names:
+        for path in (folder / "records").glob("*.npz"):
+            # another run may be writing a file that is not finished; one that was killed is not
+            left = path.name.startswith(TEMPORARY) and _age(path) > _ABANDONED
+            if left or path.name not in names and not path.name.startswith("."):
                 path.unlink(missing_ok=True)
 
 
@@ -58,9 +63,7 @@ def published(folder: Path) -> tuple[list[Record], dict[str, Any]]:
     again = f"`robustnets run {folder.name} --out {folder.parent}`"
     run = folder / "run.json"
     if not run.is_file():
-        raise FileNotFoundError(
-            f"there are no Records in {folder}; run {again} first"
-        )
+        raise FileNotFoundError(f"there are no Records in {folder}; run {again} first")
     try:
         with alone_in(folder):
             return [Record.load(path) for path in _records(folder)], _facts(run)
@@ -68,6 +71,14 @@ def published(folder: Path) -> tuple[list[Record], dict[str, Any]]:
         raise ValueError(
             f"{problem}; restore it, or write it again with {again} and the options of that run"
         ) from problem
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; 0 where it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _records(folder: Path) -> list[Path]:

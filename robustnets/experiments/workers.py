@@ -97,9 +97,7 @@ def _tasks(function, items, threads: int) -> list[tuple[str, int, bytes]]:
     return [(backend_name(), threads, pickle.dumps((function, item))) for item in items]
 
 
-def _work(
-    backend: str, threads: int, task: bytes, show: Show = lambda event: None
-) -> Any:
+def _work(backend: str, threads: int, task: bytes, show: Show = lambda event: None) -> Any:
     """Carry one item out in a worker process."""
     os.environ.setdefault("KERAS_BACKEND", backend)
     quiet_backend(threads)

@@ -135,7 +135,10 @@ def busy(number, show):
 def test_no_worker_outlives_the_process_that_started_it(how):
     here = os.path.dirname(os.path.abspath(__file__))
     run = subprocess.Popen(
-        [sys.executable, "-c", BUSY, here], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", BUSY, here],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     pids = [int(run.stdout.readline()) for _ in range(2)]
     assert all(map(running, pids))
