@@ -49,7 +49,7 @@ def publish(
         for path in (folder / "records").glob("*.npz"):
             # another run may be writing a file that is not finished; one that was killed is not
             left = path.name.startswith(TEMPORARY) and _age(path) > _ABANDONED
-            if left or path.name not in names and not path.name.startswith("."):
+            if left or (path.name not in names and not path.name.startswith(".")):
                 path.unlink(missing_ok=True)
 
 

@@ -9,6 +9,7 @@ import warnings
 
 import pytest
 
+from robustnets.experiments import processes
 from robustnets.experiments.processes import in_processes
 
 
@@ -76,6 +77,15 @@ def test_as_many_processes_as_there_are_jobs():
     assert len(pids) == 2
     assert os.getpid() not in pids
     assert not any(map(running, pids))
+
+
+def test_a_worker_that_holds_much_memory_is_replaced(monkeypatch):
+    """Compiled programs are never freed: a long run would fill the memory otherwise."""
+    monkeypatch.setattr(processes, "MOST", 1)
+    found = list(in_processes(named, [(n,) for n in range(5)], 2, nothing))
+    assert sorted(number for number, _ in found) == list(range(5))
+    assert len({pid for _, pid in found}) == 5
+    assert 2**20 < processes.memory_used() < 2**40
 
 
 @pytest.mark.parametrize(
