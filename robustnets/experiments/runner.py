@@ -47,7 +47,9 @@ class Settings:
         store: folder of the store.
         data_dir: folder of the data sets, or None for the default search.
         tensorboard: folder for TensorBoard logs, or None.
-        threads: TensorFlow threads per worker process; 0 leaves them alone.
+        threads: TensorFlow threads in each process, this one and workers alike; 0 leaves them
+            alone. The last bits of what is trained depend on their number, so it is not to depend
+            on how many processes there are; Records say it under "threads".
         devices: that each training is spread over, as for `training.fit`.
     """
 
@@ -287,6 +289,7 @@ def _measure(planned: Planned, workshop, kept) -> None:
             "robustnets": __version__,
             "python": platform.python_version(),
             **backend.describe(),
+            "threads": backend.threads(),
             "data": workshop.fingerprint,
         },
     )
