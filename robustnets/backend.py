@@ -573,6 +573,15 @@ def use_threads(count: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
+def threads() -> int | None:
+    """TensorFlow threads that share an operation, 0 for one on each core; None on JAX."""
+    if name() == "jax":
+        return None
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads()
+
+
 def silence() -> None:
     """Drop TensorFlow's warnings, such as that many functions are compiled: one per model is."""
     if name() == "tensorflow":

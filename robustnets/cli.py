@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import math
 import os
 import sys
 import time
@@ -83,6 +84,43 @@ def _fail(message: object) -> NoReturn:
     raise typer.Exit(2)
 
 
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """Whatever goes wrong becomes one sentence and exit code 2, Ctrl-C one and 130.
+
+    What Python would warn of becomes a note of one line.
+    """
+    try:
+        with _noted():
+            yield
+    except (typer.Exit, typer.Abort):  # they are RuntimeErrors
+        raise
+    except KeyboardInterrupt:  # typer would end without a word
+        err.print("interrupted; what was finished is kept, the same command goes on from there")
+        raise typer.Exit(130) from None
+    except SystemExit as stop:  # nobody must take this for success
+        _fail(
+            f"sys.exit({stop.code!r}) was called by code that was loaded; take that call out of "
+            "the model, the layer or the module"
+        )
+    except OSError as problem:
+        told = problem.filename is not None and problem.strerror is not None
+        _fail(f"{problem.filename}: {problem.strerror}" if told else problem)
+    except MemoryError as problem:
+        _fail(f"memory ran out ({problem or 'MemoryError'}); take fewer examples or processes")
+    except (ValueError, TypeError, FloatingPointError, RuntimeError, ImportError) as problem:
+        _fail(problem)
+
+
+def _check_folders(*folders: Path | None) -> None:
+    """Refuse, before any work, what could not be written to after it."""
+    from robustnets.core.store import check_folder
+
+    for folder in folders:
+        if folder is not None:
+            check_folder(folder)
+
+
 def _one_of(kind: str, value: str, known: tuple[str, ...]) -> str:
     if value in known:
         return value
@@ -156,36 +194,33 @@ def run(
         _one_of("chapter", slug, CHAPTERS)
     _one_of("scale", scale, SCALES)
     _one_of("engine", engine, ENGINES)
+    if devices > 1 and jobs > 1:
+        _fail("--devices spreads one training over all of them; leave -j out")
+    if shard is not None and out_dir is not None:
+        _fail("a shard writes no page; give --out to the run without --shard")
     from robustnets.core.store import default_root
     from robustnets.experiments import runner
+    from robustnets.experiments.quiet import THREADS, quiet_backend
     from robustnets.experiments.shard import Shard
     from robustnets.experiments.workers import check_workers
 
-    try:
+    with _sentences():
         check_workers(jobs, workers)
         part = Shard.of_text(shard) if shard is not None else None
-    except (ValueError, ModuleNotFoundError) as problem:
-        _fail(problem)
-    if devices > 1 and jobs > 1:
-        _fail("--devices spreads one training over all of them; leave -j out")
-    if part is not None and out_dir is not None:
-        _fail("a shard writes no page; give --out to the run without --shard")
-    root = store or default_root()
-    settings = runner.Settings(
-        str(root),
-        str(data_dir) if data_dir else None,
-        str(tensorboard) if tensorboard else None,
-        threads=1 if jobs > 1 else 0,
-        devices=devices,
-    )
-    if engine != "native" and runner.backend_name() != "tensorflow":
-        _fail(f"engine {engine!r} runs on TensorFlow; set KERAS_BACKEND=tensorflow")
-    from robustnets.experiments.quiet import quiet_backend
-
-    with err.status("loading Keras"):
-        quiet_backend(settings.threads)
-    folder = out_dir or root / "reports" / f"{scale}-{dataset_label(dataset)}"
-    try:
+        root = store or default_root()
+        folder = out_dir or root / "reports" / f"{scale}-{dataset_label(dataset)}"
+        _check_folders(root, folder, tensorboard)
+        settings = runner.Settings(
+            str(root),
+            str(data_dir) if data_dir else None,
+            str(tensorboard) if tensorboard else None,
+            threads=THREADS,
+            devices=devices,
+        )
+        if engine != "native" and runner.backend_name() != "tensorflow":
+            _fail(f"engine {engine!r} runs on TensorFlow; set KERAS_BACKEND=tensorflow")
+        with err.status("loading Keras"):
+            quiet_backend(settings.threads)
         if devices > 1 and workers is None:
             from robustnets.backend import data_parallel
 
@@ -202,11 +237,6 @@ def run(
             with err.status("writing pages"):
                 index = write_chapters(folder, chapters)
             out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
-    except KeyboardInterrupt:  # typer would end without a word
-        err.print("interrupted; what was finished is kept, the same command goes on from there")
-        raise typer.Exit(130) from None
-    except (ValueError, OSError, FloatingPointError, RuntimeError) as problem:
-        _fail(problem)
 
 
 def dataset_label(dataset: str | None) -> str:
@@ -269,15 +299,17 @@ def report(
     """Write pages, tables and figures again from stored Records; computes nothing."""
     for slug in chapters or ():
         _one_of("chapter", slug, CHAPTERS)
-    from robustnets.chapters.write import write_chapters, write_results
+    from robustnets.experiments.quiet import check_backend
 
-    try:
+    with _sentences():
+        check_backend()
+        _check_folders(folder)
+        from robustnets.chapters.write import write_chapters, write_results
+
         index = write_chapters(folder, chapters)
         if readme is not None:
             write_results(readme, folder)
-    except (ValueError, FileNotFoundError) as problem:
-        _fail(problem)
-    out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+        out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -288,23 +320,21 @@ def data(
     """List the data sets and where each is found, or load one and describe it."""
     from robustnets import data as sets
 
-    if name is None:
-        table = Table("data set", "what", "where", box=None)
-        for known, what in sets.DATASETS.items():
-            table.add_row(known, what, sets.locate(known, data_dir))
-        out.print(table)
-        return
-    if not sets.is_named(name) and not name.endswith(".npz"):
-        _one_of("data set", name, tuple(sets.DATASETS))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
+    with _sentences():
+        if name is None:
+            table = Table("data set", "what", "where", box=None)
+            for known, what in sets.DATASETS.items():
+                table.add_row(known, what, sets.locate(known, data_dir))
+            out.print(table)
+            return
+        if not sets.is_named(name) and not name.endswith(".npz"):
+            _one_of("data set", name, tuple(sets.DATASETS))
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         facts = sets.describe(sets.load(name, data_dir), source=sets.locate(name, data_dir))
-    except (ValueError, FileNotFoundError, RuntimeError) as problem:
-        _fail(problem)
-    table = Table(box=None, show_header=False)
-    for fact, value in facts.items():
-        table.add_row(fact, str(value))
-    out.print(table)
+        table = Table(box=None, show_header=False)
+        for fact, value in facts.items():
+            table.add_row(fact, str(value))
+        out.print(table)
 
 
 @app.command()
@@ -340,24 +370,25 @@ def attack(
     ] = None,
 ) -> None:
     """Attack a model of your own: the worst case per example. A killed run goes on."""
+    from robustnets.core.store import Store
+    from robustnets.core.threat import ThreatModel, refuse_whole_box
+    from robustnets.experiments import arguments
     from robustnets.experiments.quiet import quiet_backend
 
-    with err.status("loading Keras"):
-        quiet_backend()
-        from robustnets.core.store import Store
-        from robustnets.core.threat import ThreatModel, refuse_whole_box
-        from robustnets.evaluation.input_scale import COMMAND
-        from robustnets.experiments import attack_model as work
-        from robustnets.experiments.arguments import ANY_EPS
-        from robustnets.experiments.arguments import input_range as input_range_of
-        from robustnets.experiments.examples import examples_for
-        from robustnets.models.load import load_classifier
-        from robustnets.report.page import write_page
+    with _sentences():
+        kept = Store(store)
+        _check_folders(kept.root, out_dir)
+        box, limits = arguments.input_range(input_range), arguments.limits(budget)
+        threat = ThreatModel(norm, arguments.radius(eps), *box)
+        refuse_whole_box(threat, any_eps, arguments.ANY_EPS)
+        with err.status("loading Keras"):
+            quiet_backend()
+            from robustnets.evaluation.input_scale import COMMAND
+            from robustnets.experiments import attack_model as work
+            from robustnets.experiments.examples import examples_for
+            from robustnets.models.load import load_classifier
+            from robustnets.report.page import write_page
 
-    try:
-        box, limits = input_range_of(input_range), work.limits(budget)
-        threat = ThreatModel(norm, work.radius(eps), *box)
-        refuse_whole_box(threat, any_eps, ANY_EPS)
         with _noted():
             classifier = load_classifier(model, custom or (), trust, logits)
         found_examples = examples_for(classifier, examples, data_dir, n, box)
@@ -376,18 +407,16 @@ def attack(
                 seed=seed,
                 evaluations=evaluations,
                 needed=needed,
-                store=Store(store),
+                store=kept,
                 progress=lambda moment: status.update(work.line(moment)),
                 command=["robustnets", *sys.argv[1:]],
                 **limits,
             )
-    except (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
-        _fail(problem)
-    _print(page)
-    if out_dir is not None:
-        index, _ = write_page(page, out_dir)
-        work.save(found, out_dir)
-        out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+        _print(page)
+        if out_dir is not None:
+            index, _ = write_page(page, out_dir)
+            work.save(found, out_dir)
+            out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -432,30 +461,32 @@ def evaluate(
 ) -> None:
     """Say how robust a model of your own is, and why to believe it. A killed run goes on."""
     started = time.perf_counter()
+    from robustnets.core.store import Store
     from robustnets.experiments import evaluate_model as work
     from robustnets.experiments.evaluation_view import EvaluationView
+    from robustnets.experiments.quiet import quiet_backend
     from robustnets.experiments.spread_evaluation import Recipe, Spreader
 
-    try:
+    with _sentences():
         folder = str(data_dir) if data_dir else None
+        kept = Store(store)
+        _check_folders(kept.root, out_dir)
+        if fail_under is not None and math.isnan(fail_under):
+            raise ValueError("--fail-under must be a share from 0 to 1, got nan")
         request = work.Request(
             model, examples, norm, eps, suite, n, seed, defense, budget, input_range, any_eps
         )
         out.print(request.plan, markup=False, highlight=False)
-        from robustnets.experiments.quiet import quiet_backend
-
         with err.status("loading Keras"):
             quiet_backend()
-            from robustnets.core.store import Store
             from robustnets.models.load import load_classifier
-        kept = Store(store)
         recipe = Recipe(
             model, tuple(custom or ()), trust, logits, defense, examples, folder, str(kept.root),
             seed, request.box,
         )  # fmt: skip
         alone = jobs == 1 and workers is None
         spreader = None if alone else Spreader(recipe, jobs, workers)
-        with _noted(), contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             view = stack.enter_context(EvaluationView(err))
             carrier = stack.enter_context(spreader.ready()) if spreader else None
             found = work.evaluate_model(
@@ -468,34 +499,29 @@ def evaluate(
                 carrier=carrier,
                 started=started,
             )
-        index = None if out_dir is None else found.save(out_dir)
-    except KeyboardInterrupt:
-        err.print("interrupted; what was finished is kept, the same command goes on from there")
-        raise typer.Exit(130) from None
-    except (
-        ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError,
-        ModuleNotFoundError, OSError,
-    ) as problem:  # fmt: skip
-        _fail(problem)
-    _print(found.summary())
-    if index is not None:
-        out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
-    if fail_under is not None:
-        short = found.short_of(fail_under)
-        if short:
-            err.print(short, markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(1)
+        _print(found.summary())
+        if out_dir is not None:
+            index = found.save(out_dir)
+            out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+        if fail_under is not None:
+            short = found.short_of(fail_under)
+            if short:
+                err.print(short, markup=False, highlight=False, soft_wrap=True)
+                raise typer.Exit(1)
 
 
 @contextlib.contextmanager
 def _noted() -> Iterator[None]:
-    """What Python would warn of becomes a note of one line."""
-    with warnings.catch_warnings(record=True) as said:
+    """What Python would warn of becomes a note of one line, at once."""
+
+    def note(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, UserWarning):
+            err.print(f"note: {message}", markup=False, highlight=False, soft_wrap=True)
+
+    with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = note
         yield
-    for warning in said:
-        if issubclass(warning.category, UserWarning):
-            err.print(f"note: {warning.message}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print(page: Any) -> None:
@@ -544,17 +570,19 @@ def compare_engines(
     ] = None,
 ) -> None:
     """Attack the same examples through every engine: do they agree, and at what price?"""
+    from robustnets.core.store import Store
     from robustnets.experiments.quiet import quiet_backend
 
-    with err.status("loading Keras"):
-        quiet_backend()
-        from robustnets.core.store import Store
-        from robustnets.experiments import compare_engines as comparison
-        from robustnets.report.page import write_page
+    with _sentences():
+        kept = Store(store)
+        _check_folders(kept.root, out_dir)
+        with err.status("loading Keras"):
+            quiet_backend()
+            from robustnets.experiments import compare_engines as comparison
+            from robustnets.report.page import write_page
 
-    try:
         spec = comparison.spec_of(attack, norm, eps, settings or ())
-        with err.status("training") as status, _noted():
+        with err.status("training") as status:
             page = comparison.compare(
                 spec,
                 dataset=dataset,
@@ -564,16 +592,14 @@ def compare_engines(
                 logits=logits,
                 n=n,
                 seed=seed,
-                store=Store(store),
+                store=kept,
                 data_dir=str(data_dir) if data_dir else None,
                 train_progress=lambda what, epoch, epochs, logs: status.update(
                     f"training: epoch {epoch} of {epochs}"
                 ),
                 progress=lambda engine, done, total: status.update(f"{engine}: {done} of {total}"),
             )
-    except (ValueError, FileNotFoundError, FloatingPointError, RuntimeError) as problem:
-        _fail(problem)
-    _print(page)
-    if out_dir is not None:
-        index, _ = write_page(page, out_dir)
-        out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)
+        _print(page)
+        if out_dir is not None:
+            index, _ = write_page(page, out_dir)
+            out.print(f"page: {index.resolve()}", soft_wrap=True, highlight=False)

@@ -13,9 +13,10 @@ from robustnets.attacks import PGD
 from robustnets.core.dataset import Split
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
-from robustnets.core.store import write_atomically
+from robustnets.core.store import read_or_set_aside, write_atomically
 from robustnets.core.threat import ThreatModel
 from robustnets.models import MODELS, Classifier
+from robustnets.models.stored import read_stored
 from robustnets.training import SGD, AdversarialTraining, FixedEpochs, Training
 from robustnets.training.fit import fit
 
@@ -135,11 +136,13 @@ def trained(
     train, test, source = images(network.dataset, scale)
     facts = (network, scale.train, scale.epochs, source)
     path = cache / f"{network.model}-{digest(*map(str, facts))}.keras"
-    if not path.is_file():
+    model = read_or_set_aside(path, read_stored)
+    if model is None:
         say(f"training {network.model}")
         make = _hardened if isinstance(network, Hardened) else _trained
         write_atomically(path, make(network, train, test, scale, path, say).save)
-    return keras.models.load_model(path, compile=False, safe_mode=True), test, source
+        model = read_stored(path)
+    return model, test, source
 
 
 def _fresh(network, train):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from robustnets.core.store import write_atomically
+from robustnets.core.npz import read_arrays
+from robustnets.core.store import Damaged, write_atomically
 
 _EMPTY: Mapping[str, np.ndarray] = MappingProxyType({})
 
@@ -191,13 +191,10 @@ class Record:
         """Read what `save` wrote; pictures come back rounded to 1/255.
 
         Raises:
-            ValueError: if the file is not a Record.
+            OSError: if the file cannot be opened.
+            Damaged: a ValueError, if the file is damaged or not a Record.
         """
-        try:
-            with np.load(path) as file:
-                arrays = {name: file[name] for name in file.files}
-        except zipfile.BadZipFile:
-            raise ValueError(f"{path} is not a Record: the file is damaged") from None
+        arrays = read_arrays(path)
         try:
             facts = json.loads(arrays.pop("facts").tobytes())
             return cls(
@@ -214,7 +211,9 @@ class Record:
                 about=facts["about"],
             )
         except KeyError as missing:
-            raise ValueError(f"{path} is not a Record: it lacks {missing}") from None
+            raise Damaged(path, f"it is not a Record, it lacks {missing}") from None
+        except (ValueError, TypeError, AttributeError) as problem:
+            raise Damaged(path, f"it is not a Record: {problem}") from problem
 
 
 def _named(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

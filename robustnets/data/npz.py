@@ -1,28 +1,19 @@
 """Data sets of one's own: an `.npz` file with four arrays, checked and refused by name."""
 
 import os
-import zipfile
-import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from robustnets.core import npz
 from robustnets.core.dataset import Dataset, Examples, Split
+from robustnets.core.store import Damaged
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 EXAMPLES = ("x", "y")
 OPTIONAL = ("class_names",)
 _REWRITE = "write it again with numpy.savez_compressed"
-# What zipfile, zlib and NumPy raise on reading bytes that nobody wrote
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    KeyError,
-    NotImplementedError,
-)
 
 
 def load(path: str | os.PathLike) -> Dataset:
@@ -63,16 +54,16 @@ def _read_all(path: Path, layouts: tuple[tuple[str, ...], ...]) -> dict[str, np.
     """Read a file whose arrays are those of one layout, and class_names if they are there."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is damaged or not an .npz file; {_REWRITE}")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            _check_names(path, file.files, layouts)
-            return {name: _read(path, file, name) for name in file.files}
-    except _Refused:
-        raise
-    except _DAMAGE as problem:
-        raise ValueError(f"{path} is damaged ({problem}); {_REWRITE}") from problem
+        return npz.read_arrays(path, lambda names: _check_names(path, names, layouts))
+    except npz.Pickled as problem:
+        raise ValueError(
+            f"{path}: {problem.why}; store plain numbers (text for class_names)"
+        ) from None
+    except Damaged as problem:
+        raise ValueError(
+            f"{path} is damaged or not an .npz file ({problem.why}); {_REWRITE}"
+        ) from problem
 
 
 def load_examples(path: str | os.PathLike) -> Examples:
@@ -163,40 +154,21 @@ def check_layout(
         raise ValueError(f"{where}: class_names are known for this data set; leave them out")
 
 
-class _Refused(ValueError):
-    """A readable file with the wrong contents."""
-
-
-def _check_names(path: Path, names: list[str], layouts: tuple[tuple[str, ...], ...]) -> None:
+def _check_names(path: Path, names: Sequence[str], layouts: tuple[tuple[str, ...], ...]) -> None:
     # the layout that most of the arrays belong to is the one that is meant
     layout = max(layouts, key=lambda layout: len(set(layout) & set(names)))
     missing = [name for name in layout if name not in names]
     if missing:
         other = "".join(f", or {', '.join(each)} instead" for each in layouts if each != layout)
-        raise _Refused(
+        raise ValueError(
             f"{path} lacks {', '.join(missing)}{other}; it has {', '.join(names) or 'nothing'}"
         )
     unknown = [name for name in names if name not in layout + OPTIONAL]
     if unknown:
-        raise _Refused(
+        raise ValueError(
             f"{path} holds unknown arrays {', '.join(unknown)}; it may hold "
             f"{', '.join(layout + OPTIONAL)} only"
         )
-
-
-def _read(path: Path, file: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
-    try:
-        array = file[name]
-    except ValueError as problem:
-        if "allow_pickle" not in str(problem):
-            raise
-        raise _Refused(
-            f"{path}: {name} has dtype object, which only pickle reads; store plain numbers "
-            "(text for class_names)"
-        ) from None
-    if not isinstance(array, np.ndarray):
-        raise _Refused(f"{path}: {name} is not a NumPy array")
-    return array
 
 
 def _images(where: str, x: np.ndarray) -> np.ndarray:

@@ -30,16 +30,32 @@ def check(
         ValueError: naming the first that is wrong, its value, and the remedy.
     """
     x, y = check_examples(classifier, x, y, attack.threat.low, attack.threat.high, box)
-    counts = (("seed", seed, 0), ("batch_size", batch_size, 1), ("query_budget", query_budget, 2))
-    for name, value, least in counts:
-        if value is None and name != "seed":
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
+    if seed is None:
+        raise ValueError("seed must be an int >= 0, got None")
+    _check_count("seed", seed, 0)
+    _check_count("batch_size", batch_size, 1)
+    check_budgets(time_budget, query_budget)
     _ = classifier.randomness  # refuses draws that compiling would freeze
+    return x, y
+
+
+def _check_count(name: str, value: Any, least: int) -> None:
+    """Raise ValueError unless a value is None or an int of at least so many."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
+
+
+def check_budgets(time_budget: Any, query_budget: Any) -> None:
+    """Check the budgets of an attack, or of several; None is no limit.
+
+    Raises:
+        ValueError: unless they are finite and > 0, queries an int >= 2.
+    """
+    _check_count("query_budget", query_budget, 2)
     if time_budget is not None and not (math.isfinite(time_budget) and time_budget > 0):
         raise ValueError(f"time_budget must be seconds > 0, got {time_budget}")
-    return x, y
 
 
 def check_attack(attack: Any) -> None:

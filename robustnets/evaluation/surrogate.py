@@ -12,8 +12,9 @@ import numpy as np
 from robustnets.core.dataset import Split
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
-from robustnets.core.store import Store, write_atomically
+from robustnets.core.store import Store, read_or_set_aside, write_atomically
 from robustnets.models.classifier import Classifier
+from robustnets.models.stored import read_stored
 from robustnets.training import FixedEpochs, Training
 from robustnets.training.fit import fit
 
@@ -50,8 +51,9 @@ def trained_surrogate(
     scaled = () if box == (0, 1) else (list(box),)
     key = digest(sha.hexdigest(), classes, seed, STEPS, BATCH, *scaled)
     path = None if store is None else store.path("surrogates", key, ".keras")
-    if path is not None and path.is_file():
-        return Classifier(keras.models.load_model(path, compile=False, safe_mode=True))
+    kept = None if path is None else read_or_set_aside(path, read_stored)
+    if kept is not None:
+        return Classifier(kept)
     model = small_cnn(x.shape[1:], classes, derive(seed, "surrogate"), box)
     epochs = max(1, round(STEPS * BATCH / len(x)))
     training = Training((FixedEpochs(epochs),), batch_size=BATCH, max_epochs=epochs)

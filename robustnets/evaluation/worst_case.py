@@ -14,15 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from robustnets.core.npz import read_arrays
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest, to_dict
-from robustnets.core.store import write_atomically
+from robustnets.core.store import Damaged, read_or_set_aside, write_atomically
 from robustnets.engines import memory
-from robustnets.engines.checks import check_attack, check_examples
+from robustnets.engines.checks import check_attack, check_budgets, check_examples
 from robustnets.evaluation.outcome import ROBUST, WRONG, Part, Standing, WorstCase
 from robustnets.evaluation.pieces import Carry, Found, Piece, cut, one_by_one
 from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
+
+_COLUMNS = ("x", "success", "forward", "backward")  # of a part, one entry for each example
 
 __all__ = ["ROBUST", "WRONG", "Part", "Standing", "WorstCase", "worst_case"]
 
@@ -82,6 +85,7 @@ def worst_case(
     if hasattr(attacks, "perturb"):
         attacks = (attacks,)
     _check(attacks, evaluations, needed)
+    check_budgets(time_budget, query_budget)
     classifier = classifier_of(classifier)
     source = None if source is None else classifier_of(source, "source")
     x, y = check_examples(classifier, x, y, attacks[0].threat.low, attacks[0].threat.high)
@@ -171,8 +175,9 @@ class _Run:
             left = None if query_budget is None else query_budget - spent
             name = digest(self.key, to_dict(attack), number, rows.tolist(), left)
             path = None if self.folder is None else self.folder / "parts" / f"{name}.npz"
-            if path is not None and path.is_file():
-                read.append((rows, path))
+            kept = None if path is None else read_or_set_aside(path, functools.partial(_part, rows))
+            if kept is not None:
+                read.append((rows, kept))
             elif left is None or left >= 2:
                 batch = min(self.size, len(cuts[0]))
                 x, y = self.clean[rows], self.y[rows]
@@ -193,9 +198,7 @@ class _Run:
             show(old + new, None if pace is None else pace * (asked - new))
 
         tell()
-        for rows, path in read:
-            with np.load(path) as file:
-                kept = dict(file)
+        for rows, kept in read:
             self._note(number, rows, kept)
             yield rows, kept
         for place, found in self.carry(pieces, tell):
@@ -225,6 +228,19 @@ class _Run:
 
 def _save(path: Path, found: Found) -> None:
     np.savez(path, **found)
+
+
+def _part(rows: np.ndarray, path: Path) -> Found:
+    """What was found for these examples, as `_save` wrote it.
+
+    Raises:
+        OSError, Damaged: as for `read_arrays`.
+    """
+    found = read_arrays(path)
+    lengths = {name: found[name].shape[:1] for name in _COLUMNS if name in found}
+    if lengths != dict.fromkeys(_COLUMNS, (len(rows),)) or "seconds" not in found:
+        raise Damaged(path, f"it is no part of an attack on {len(rows)} examples")
+    return found
 
 
 def _fingerprint(x: np.ndarray, y: np.ndarray) -> str:

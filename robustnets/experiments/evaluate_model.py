@@ -226,7 +226,7 @@ def layer_of(name: str) -> "keras.layers.Layer":
         sys.path.insert(0, "")
     try:
         found = getattr(importlib.import_module(module), attribute, None)
-    except Exception as problem:  # whatever code of its own raises
+    except (Exception, SystemExit) as problem:  # whatever code of its own raises
         raise ValueError(
             f"cannot import the defense's module {module!r}: {one_line(problem)}"
         ) from problem
@@ -241,7 +241,7 @@ def layer_of(name: str) -> "keras.layers.Layer":
             f"{name} cannot be made without arguments ({one_line(problem)}); name a function "
             "without arguments that returns the layer, or an instance of it"
         ) from problem
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise ValueError(
             f"{name} failed with {type(problem).__name__}: {one_line(problem)}"
         ) from problem

@@ -11,16 +11,18 @@ import numpy as np
 
 from robustnets import backend
 from robustnets.core.dataset import Dataset, Split, held_out
+from robustnets.core.npz import read_arrays
 from robustnets.core.schemas import FILTERS, NETWORKS, schemas
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
-from robustnets.core.store import Store
+from robustnets.core.store import Damaged, Store
 from robustnets.defenses import OtherTraining, Recipe
 from robustnets.experiments.cell import Network, describe
 from robustnets.experiments.given import behind_a_layer, given_model, trajectory
 from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter, fold, prepend
 from robustnets.models import MODELS
 from robustnets.models.classifier import Classifier, run_in_batches
+from robustnets.models.stored import read_stored
 from robustnets.training import Pretrained, Training
 from robustnets.training.distillation import lesson
 from robustnets.training.fit import Fitted, Stop, fit
@@ -109,9 +111,20 @@ class NetworkCache:
             return self.network(replace(network, training=other, rule=other.rules[0], defense=None))
         if network.defense is not None and not network.defense.recipe.trains:
             return self._put_together(network)
-        if not self.store.has("networks", key, ".keras"):
+        return self._stored(network, key)
+
+    def _stored(self, network: Network, key: str) -> Trained:
+        """A network from the store, trained and put there if it is not there, or damaged."""
+        found = self._load(key)
+        if found is None:
             self._train(network)
-        return self._load(key)
+            found = self._load(key)
+        if found is None:
+            raise OSError(
+                f"{self.store.path('networks', key, '.keras')} cannot be read right after it was "
+                "written; is another program changing the store?"
+            )
+        return found
 
     def _given(self, network: Network, training: Pretrained) -> Trained:
         """A network that comes trained, with a layer in front or without."""
@@ -143,10 +156,11 @@ class NetworkCache:
         """
         seed = derive(seed, "filter") if spec.method == "random" else 0
         key = self.key(spec, seed)
-        if not self.store.has("filters", key, ".npz"):
+        fitted = self.store.read("filters", key, ".npz", FittedFilter.load)
+        if fitted is None:
             fitted = fit_filter(spec, self.dataset.train.x, seed)
             fitted.save(self.store.path("filters", key, ".npz"))
-        return FittedFilter.load(self.store.path("filters", key, ".npz"))
+        return fitted
 
     def _fresh(self, network: Network) -> keras.Model:
         if network.model not in MODELS:
@@ -261,14 +275,32 @@ class NetworkCache:
         # the model comes last: where it is, all the rest is
         self.store.write("networks", key, ".keras", model.save)
 
-    def _load(self, key: str) -> Trained:
-        with np.load(self.store.path("networks", key, ".npz")) as file:
-            arrays = {name: file[name] for name in file.files}
+    def _load(self, key: str) -> Trained | None:
+        """A network whose two files are there and whole, or None."""
+        if not self.store.has("networks", key, ".keras"):
+            return None  # it comes last: without it the other is what a killed run left
+        found = self.store.read("networks", key, ".npz", _facts)
+        if found is None:
+            return None
+        model = self.store.read("networks", key, ".keras", read_stored)
+        if model is None:
+            return None
+        about, curves = found
+        return Trained(model, curves, about, Classifier(fold(model)))
+
+
+def _facts(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What stands beside a network: `Trained.about` and its curves.
+
+    Raises:
+        OSError, Damaged: as for `read_arrays`.
+    """
+    arrays = read_arrays(path)
+    try:
         about = json.loads(arrays.pop("facts").tobytes())
-        model = keras.models.load_model(
-            self.store.path("networks", key, ".keras"), compile=False, safe_mode=True
-        )
-        return Trained(model, arrays, about, Classifier(fold(model)))
+    except (KeyError, ValueError) as problem:
+        raise Damaged(path, f"it holds no facts of a network ({problem})") from problem
+    return about, arrays
 
 
 def apply_layer(layer: keras.layers.Layer, x: np.ndarray) -> np.ndarray:

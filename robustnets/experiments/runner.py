@@ -51,7 +51,9 @@ class Settings:
         store: folder of the store.
         data_dir: folder of the data sets, or None for the default search.
         tensorboard: folder for TensorBoard logs, or None.
-        threads: TensorFlow threads per worker process; 0 leaves them alone.
+        threads: TensorFlow threads in each process, this one and workers alike; 0 leaves them
+            alone. The last bits of what is trained depend on their number, so it is not to depend
+            on how many processes there are; Records say it under "threads".
         devices: that each training is spread over, as for `training.fit`.
     """
 
@@ -87,13 +89,14 @@ def _fingerprint(ref: DatasetRef, data_dir: str | None) -> str:
 
 
 def plan(cells: Sequence[Cell], settings: Settings) -> list[Planned]:
-    """Say of each distinct Cell whether its Record is stored."""
+    """Say of each distinct Cell whether its Record is stored, and whole: each is read."""
     store = Store(settings.store)
     planned = []
     for cell in dict.fromkeys(cells):
         fingerprint = _fingerprint(cell.network.dataset, settings.data_dir)
         key = cell.key(fingerprint, backend_name())
-        planned.append(Planned(cell, key, store.has("records", key, ".npz")))
+        stored = store.read("records", key, ".npz", Record.load) is not None
+        planned.append(Planned(cell, key, stored))
     return planned
 
 
@@ -289,6 +292,7 @@ def _attack(planned: Planned, cache, kept) -> None:
             "robustnets": __version__,
             "python": platform.python_version(),
             **backend.describe(),
+            "threads": backend.threads(),
             "data": cache.fingerprint,
         },
     )

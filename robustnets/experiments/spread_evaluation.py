@@ -140,7 +140,7 @@ class Spreader:
             items = [(self.recipe, role, same, pickle.dumps(one)) for one in enumerate(pieces)]
             return spread(
                 _carried_out, items, jobs=self.jobs, workers=self.workers,
-                threads=1 if self.jobs > 1 else 0, progress=lambda event: show(*event),
+                progress=lambda event: show(*event),
             )  # fmt: skip
 
         return carry

@@ -2,14 +2,12 @@
 
 import contextlib
 import importlib.util
-import multiprocessing
 import os
 import pickle
-import queue
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from robustnets.experiments.processes import in_processes
 from robustnets.experiments.quiet import backend_name, quiet_backend
 
 WORKERS = ("dask", "ray")
@@ -86,7 +84,7 @@ def spread(
         return _on_cluster(function, items, workers, jobs, threads)
     if jobs == 1 or len(items) < 2:
         return (function(item, show) for item in items)
-    return _in_processes(function, items, jobs, threads, show)
+    return in_processes(_work, _tasks(function, items, threads), jobs, show)
 
 
 def _on_cluster(function, items, workers: str, jobs: int, threads: int) -> Iterator[Any]:
@@ -94,38 +92,12 @@ def _on_cluster(function, items, workers: str, jobs: int, threads: int) -> Itera
         yield from {"dask": _on_dask, "ray": _on_ray}[workers](function, items, threads)
 
 
-def _in_processes(function, items, jobs: int, threads: int, show: Show) -> Iterator[Any]:
-    import joblib
-
-    with multiprocessing.Manager() as manager:
-        events = manager.Queue()
-        stop = threading.Event()
-        drain = threading.Thread(target=_drain, args=(events, show, stop), daemon=True)
-        drain.start()
-        try:
-            # items take seconds to hours: each is handed out alone, and given back when done
-            pool = joblib.Parallel(jobs, return_as="generator_unordered", batch_size=1)
-            work = joblib.delayed(_work)
-            yield from pool(work(*task, events) for task in _tasks(function, items, threads))
-        finally:
-            stop.set()
-            drain.join()
-
-
-def _drain(events: Any, show: Show, stop: threading.Event) -> None:
-    while not (stop.is_set() and events.empty()):
-        try:
-            show(events.get(timeout=0.2))
-        except queue.Empty:
-            continue
-
-
 def _tasks(function, items, threads: int) -> list[tuple[str, int, bytes]]:
     # pickled here, so that no worker imports Keras before its backend is set
     return [(backend_name(), threads, pickle.dumps((function, item))) for item in items]
 
 
-def _work(backend: str, threads: int, task: bytes, events: Any = None) -> Any:
+def _work(backend: str, threads: int, task: bytes, show: Show = lambda event: None) -> Any:
     """Carry one item out in a worker process."""
     os.environ.setdefault("KERAS_BACKEND", backend)
     quiet_backend(threads)
@@ -135,7 +107,7 @@ def _work(backend: str, threads: int, task: bytes, events: Any = None) -> Any:
             f"the workers with KERAS_BACKEND={backend}"
         )
     function, item = pickle.loads(task)
-    return function(item, (lambda event: None) if events is None else events.put)
+    return function(item, show)
 
 
 @contextlib.contextmanager
@@ -215,7 +187,6 @@ def _connect_ray(jobs: int, stack: contextlib.ExitStack) -> None:
 def _on_dask(function, items, threads: int) -> Iterator[Any]:
     import distributed
 
-    # not through joblib, which works in this process where a cluster has one worker
     client = distributed.Client.current()
     tasks = _tasks(function, items, threads)
     waiting = [client.submit(_work, *task, pure=False) for task in tasks]
@@ -229,7 +200,6 @@ def _on_dask(function, items, threads: int) -> Iterator[Any]:
 def _on_ray(function, items, threads: int) -> Iterator[Any]:
     import ray
 
-    # not through joblib, whose backend for ray gives no result before it has all of them
     work = ray.remote(_work)
     waiting = [work.remote(*task) for task in _tasks(function, items, threads)]
     try:

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from robustnets.core.store import write_atomically
+from robustnets.core.npz import read_arrays
+from robustnets.core.store import Damaged, write_atomically
 
 METHODS = ("pca", "fastica", "svd", "random")
 ICA_STEPS = 200  # of the fixed-point iteration; the rotation alone depends on them
@@ -121,10 +122,10 @@ class FittedFilter:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: if the file is no filter.
+            OSError: if the file cannot be opened.
+            Damaged: a ValueError, if the file is damaged or no filter.
         """
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
         try:
             return cls(
                 spec=FilterSpec(arrays["method"].item(), arrays["n_components"].item()),
@@ -135,7 +136,9 @@ class FittedFilter:
                 converged=arrays["converged"].item(),
             )
         except KeyError as missing:
-            raise ValueError(f"{path} is no filter: it lacks {missing}") from None
+            raise Damaged(path, f"it is no filter, it lacks {missing}") from None
+        except (ValueError, TypeError) as problem:
+            raise Damaged(path, f"it is no filter: {problem}") from problem
 
 
 def fit_filter(spec: FilterSpec, x: np.ndarray, seed: int) -> FittedFilter:

@@ -186,7 +186,7 @@ def _module(name: str) -> ModuleType:
     with _working_directory_first():
         try:
             return importlib.import_module(name)
-        except Exception as problem:  # whatever code of its own raises
+        except (Exception, SystemExit) as problem:  # whatever code of its own raises
             raise ValueError(f"cannot import {name!r}: {one_line(problem)}") from problem
 
 
@@ -206,7 +206,7 @@ def _from_function(module: str, name: str) -> keras.Model:
         raise ValueError(f"{module} has no function {name!r}")
     try:
         model = function()
-    except Exception as problem:  # whatever code of its own raises
+    except (Exception, SystemExit) as problem:  # whatever code of its own raises
         raise ValueError(
             f"{module}:{name} failed with {type(problem).__name__}: {one_line(problem)}"
         ) from problem

@@ -177,5 +177,7 @@ def _check_runs(where: str, program: SavedProgram, shape: tuple[int | None, ...]
 
 def one_line(problem: BaseException) -> str:
     """What an error says, as one line of at most 300 characters."""
+    if isinstance(problem, SystemExit):
+        return f"it called sys.exit({problem.code!r})"
     text = " ".join(str(problem).split()) or type(problem).__name__
     return text if len(text) <= 300 else text[:299] + "…"

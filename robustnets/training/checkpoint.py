@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from robustnets.core.store import write_atomically
+from robustnets.core.npz import read_arrays
+from robustnets.core.store import Damaged, read_or_set_aside, write_atomically
 from robustnets.training.spec import Rule, rule_key
 
 
@@ -68,14 +69,15 @@ def load(
 ) -> State:
     """Put the saved variables back into the model and the optimizer.
 
+    A damaged file is set aside with a warning, and training begins anew; nothing is put back then.
+
     Raises:
         ValueError: if the file was written under another key.
     """
-    if path is None or not path.is_file():
+    kept = None if path is None else read_or_set_aside(path, _read)
+    if kept is None:
         return State()
-    with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files}
-    facts = json.loads(arrays["facts"].tobytes())
+    facts, arrays = kept
     if facts["key"] != key:
         raise ValueError(f"{path} belongs to another training; delete it or name another file")
     for i, variable in enumerate(_variables(model, optimizer)):
@@ -93,6 +95,22 @@ def load(
             _, patience, part = name.split("/")
             windows.setdefault(int(patience), {})[part] = array
     return State(facts["history"], stops, windows, float(optimizer.learning_rate))
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The facts and the arrays of a checkpoint.
+
+    Raises:
+        OSError, Damaged: as for `read_arrays`.
+    """
+    arrays = read_arrays(path)
+    try:
+        facts = json.loads(arrays.pop("facts").tobytes())
+    except (KeyError, ValueError) as problem:
+        raise Damaged(path, f"it is no checkpoint ({problem})") from problem
+    if not isinstance(facts, dict) or not {"key", "history", "stops"} <= facts.keys():
+        raise Damaged(path, "it is no checkpoint")
+    return facts, arrays
 
 
 def _variables(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> list[Any]:

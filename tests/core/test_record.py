@@ -152,7 +152,7 @@ def test_slim():
 
 def test_another_file(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
-    with pytest.raises(ValueError, match=r"other.npz is not a Record: it lacks 'facts'"):
+    with pytest.raises(ValueError, match=r"other.npz is damaged: it is not a Record, it lacks 'fa"):
         Record.load(tmp_path / "other.npz")
 
 

@@ -128,6 +128,12 @@ def test_bad_arguments(trained_classifier, held_out):
         worst_case([FGSM(LINF, targeted=True)], trained_classifier, *held_out)
     with pytest.raises(ValueError, match="needed must be at most evaluations, 2, got 3"):
         worst_case(SUITE, trained_classifier, *held_out, evaluations=2, needed=3)
+    for seconds in (0, -1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="time_budget must be seconds > 0, got"):
+            worst_case(SUITE, trained_classifier, *held_out, time_budget=seconds)
+    for queries in (0, -5, 1, 2.5):
+        with pytest.raises(ValueError, match="query_budget must be an int >= 2, got"):
+            worst_case(SUITE, trained_classifier, *held_out, query_budget=queries)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 10])

@@ -1,6 +1,10 @@
 """Records beside their pages: written, read back, and none left over."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -66,10 +70,46 @@ def test_without_records(tmp_path):
 
 
 def test_half_written_files_are_not_records(tmp_path):
-    """A run killed while it published leaves a temporary file, which is none of ours."""
+    """Another run may be writing one; what a run left that was killed goes after a day."""
     publish([record(0)], RUN, tmp_path)
-    (tmp_path / "records" / ".writing-abc.npz").write_bytes(b"PK half")
+    flying = tmp_path / "records" / ".writing-abc.npz"
+    flying.write_bytes(b"PK half")
     records, _ = published(tmp_path)
     assert [r.cell["network"]["seed"] for r in records] == [0]
-    publish([record(0)], RUN, tmp_path)
+    publish([record(1)], RUN, tmp_path)
+    assert flying.read_bytes() == b"PK half"
+    assert len(published(tmp_path)[0]) == 1
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(flying, (two_days_ago, two_days_ago))
+    publish([record(1)], RUN, tmp_path)
     assert len(list((tmp_path / "records").iterdir())) == 1
+
+
+PUBLISHING = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from test_publish import RUN, record
+from robustnets.experiments.publish import publish, published
+for i in range(40):
+    publish([record(10 * int(sys.argv[3]) + j) for j in range(4)], RUN, Path(sys.argv[2]))
+    found, _ = published(Path(sys.argv[2]))
+    seeds = {r.cell["network"]["seed"] // 10 for r in found}
+    assert len(found) == 4 and len(seeds) == 1, seeds
+"""
+
+
+def test_two_runs_into_one_folder(tmp_path):
+    """Whoever reads finds the Records of one of them, whole."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", PUBLISHING, here, str(tmp_path), str(number)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in (1, 2)
+    ]
+    for one in both:
+        _, said = one.communicate()
+        assert one.returncode == 0, said

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
@@ -202,6 +203,54 @@ def test_workers_give_the_same_records(tmp_path):
     two, one = ([line[1] for line in lines if line[0] == jobs] for jobs in "21")
     assert len(set(one)) == 10
     assert one == two
+
+
+def weights_and_records(folder):
+    """What a store holds, without dates and seconds."""
+    found = {}
+    for path in sorted(folder.rglob("*.keras")):
+        model = keras.models.load_model(path, compile=False)
+        found[path.name] = b"".join(w.tobytes() for w in model.get_weights())
+    for path in sorted((folder / "records").rglob("*.npz")):
+        found[path.name] = Record.load(path).fingerprint
+    return found
+
+
+@pytest.mark.slow  # three runs of the command: processes that load TensorFlow
+def test_the_same_bytes_whatever_j(tmp_path):
+    """A run with -j 1, one with -j 2, and one that was begun with the one and ended with the other.
+
+    The network convolves: its sums are shared out among threads.
+    """
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from robustnets import chapters, cli\n"
+        "import convolving_chapter\n"
+        "chapters.chapter = lambda slug: convolving_chapter\n"
+        "sys.argv = ['robustnets', 'run', 'stopping', *sys.argv[2:]]\n"
+        "cli.main()\n"
+    )
+    here = os.path.dirname(os.path.abspath(__file__))
+    parts = {
+        "one": [("-j", "1")],
+        "two": [("-j", "2")],
+        "both": [("-j", "1", "--shard", "1/2"), ("-j", "2", "--shard", "2/2")],
+    }
+    for name, runs in parts.items():
+        for options in runs:
+            whole = () if "--shard" in options else ("--shard", "1/1")
+            done = subprocess.run(
+                [sys.executable, "-c", script, here, "--store", tmp_path / name, *options, *whole],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            for word in ("leak", "Warning", "Traceback"):
+                assert word not in done.stderr
+    one, two, both = (weights_and_records(tmp_path / name) for name in parts)
+    assert len(one) == 4
+    assert one == two == both
 
 
 @pytest.mark.parametrize(
