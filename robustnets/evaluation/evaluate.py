@@ -12,10 +12,11 @@ from robustnets.core.store import Store
 from robustnets.core.threat import ThreatModel
 from robustnets.engines.checks import check
 from robustnets.evaluation import threats, verdict
+from robustnets.evaluation.curve import Curve
 from robustnets.evaluation.evaluation import Attacker, Evaluation
 from robustnets.evaluation.outcome import combined
 from robustnets.evaluation.pieces import Carrier
-from robustnets.evaluation.stages import Moment, Stages, predictions
+from robustnets.evaluation.stages import Moment, Stages, judged_classes
 from robustnets.evaluation.subject import Declared, subject_of
 from robustnets.evaluation.suites import suite_of
 from robustnets.models.classifier import Classifier
@@ -102,14 +103,18 @@ def evaluate(
     carried = tuple(Attacker(row, *run.attacked(row, number)) for number, row in enumerate(rows))
     found = combined([a.case for a in carried if a.row.counts])
     nearest, curve = run.curve(found)
-    convergence = run.convergence() if subject.stochastic else None
+    convergence = None
+    if subject.stochastic:
+        convergence, nearest = run.convergence(nearest)
+        curve = Curve.of(nearest, curve.epsilons, curve.attack)
     checks = run.checks(found, carried)
     known = threats.recipe(subject)
     left_out = run.schedule.omissions
     fewer = () if len(run.y) == len(y) else (f"{len(run.y)} of {len(y)} examples, by class",)
     return Evaluation(
         threat, suite, seed, subject, carried, nearest,
-        predictions(subject, nearest.x), curve, convergence, checks, known[1],
+        judged_classes(subject, nearest.x, run.y, np.isfinite(nearest.distance)), curve,
+        convergence, checks, known[1],
         verdict.reasons(checks, known, found, left_out), (*fewer, *left_out),
         run.seconds, names, dict(about or {}),
     )  # fmt: skip
