@@ -65,7 +65,8 @@ def image_grid(
             for c in range(columns):
                 _place(ax, images[r, c], c * (1 + _GAP), r * step, aspect, colormap)
                 if cell_notes is not None and cell_notes[r][c]:
-                    note = style.literal(cell_notes[r][c], max(12, int(16 * size)))
+                    note = " ".join(cell_notes[r][c].split())
+                    note = style.literal(note, max(12, int(16 * size)))
                     ax.text(
                         c * (1 + _GAP) + 0.5, r * step + aspect + 0.03, note,
                         ha="center", va="top", size=style.FONT - 2, color=style.INK,

@@ -211,7 +211,7 @@ def literal(text: str, most: int | None = None) -> str:
         >>> print(literal("$a$ and more", 6))
         \\$a\\$ a…
     """
-    text = printable(text)
+    text = printable(text).replace("\t", " ")
     if most is not None and len(text) > most:
         text = text[: most - 1] + "…"
     return text.replace("$", "\\$")
