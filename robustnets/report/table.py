@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,7 @@ __all__ = [
     "seconds",
 ]
 
+_NUMBER = re.compile(r"[+-]\d+(\.\d+)?")
 # a cell that begins so is a formula to a spreadsheet
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 ALIGNMENTS = ("left", "right")
@@ -204,12 +206,13 @@ def _csv_fields(value: object, width: int) -> list[str]:
 
 
 def _csv_text(text: str) -> str:
-    """Text that no spreadsheet carries out.
+    """Text that no spreadsheet carries out; a number with its sign is none to be carried out.
 
     Source: OWASP, "CSV Injection"; the wide forms are read like the narrow ones in some places.
     """
     text = printable(text)
-    return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() else text
+    begins = text.strip()[:1] in _FORMULA and text.strip() != ""
+    return f"'{text}" if begins and not _NUMBER.fullmatch(text) else text
 
 
 def _number(value: object) -> str:
