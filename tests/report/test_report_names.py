@@ -90,7 +90,7 @@ def test_markdown_keeps_a_row_on_a_line(page):
     "text",
     [
         "=1+1",
-        "+1",
+        "+1+1",
         "-1+2",
         "@sum(a1)",
         "=cmd|' /C calc'!A0",
@@ -111,9 +111,9 @@ def test_a_spreadsheet_carries_nothing_out(text, tmp_path):
 
 
 def test_numbers_and_plain_text_stay_as_they_are_in_csv(tmp_path):
-    table = Table(("name", "a-b", "c"), (("a=b", -1.5, (-0.5, 2.0)), ("", None, (-1.0, 1.0))))
+    table = Table(("name", "a-b", "c"), (("+2.1", -1.5, (-0.5, 2.0)), ("a=b", None, (-1.0, 1.0))))
     text = table.to_csv(tmp_path / "t.csv").read_text()
-    assert text == "name,a-b,c low,c high\na=b,-1.5,-0.5,2.0\n,,-1.0,1.0\n"
+    assert text == "name,a-b,c low,c high\n+2.1,-1.5,-0.5,2.0\na=b,,-1.0,1.0\n"
 
 
 def test_a_terminal_is_told_nothing():
