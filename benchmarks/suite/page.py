@@ -1,6 +1,7 @@
 """The page, from the Records alone."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from robustnets.report.figure import Dots, Figure, bar_or_dot_figure
 from robustnets.report.page import Block, FigureBlock, Page, Section, TableBlock, Text
 from robustnets.report.table import Cell, Fixed, Percent, Points, PValue, Seconds, Table, Word
 from robustnets.stats.intervals import Interval, rate
+from robustnets.stats.multiplicity import holm
 from robustnets.stats.paired import paired_rates
 
 COMMAND = "python -m benchmarks.suite"
 AGAINST = ("pgd-restarts", *MEMBERS)  # what the suite must not be weaker than
 BESIDE = (("apgd-ce", "apgd-art"), ("square-short", "square-art"))
 HARDENED = "a"
+SHOWN = 0.05  # adjusted p below which a change is called shown
 
 Kept = dict[str, dict[str, Record]]
 
@@ -139,18 +142,25 @@ def _against(kept: Kept) -> Section:
 
 
 def _black_box(found: dict[str, Record]) -> list[Block]:
-    """A sentence where Square alone leaves less standing than some attack by gradients."""
+    """A sentence where Square alone is shown to leave less standing than attacks by gradients."""
     if not {"square", "apgd-ce", "apgd-t"} <= set(found):
         return []
     square = stands(found["square"])
-    weaker = [run for run in ("apgd-ce", "apgd-t") if stands(found[run]).sum() > square.sum()]
+    gradients = ("apgd-ce", "apgd-t")
+    changes = [paired_rates(square, stands(found[run])) for run in gradients]
+    weaker = [
+        run
+        for run, change, p in zip(gradients, changes, holm([c.p for c in changes]))
+        if change.difference.estimate < 0 and p < SHOWN
+    ]
     if not weaker:
         return []
     apgd = stands(found["apgd-ce"]) & stands(found["apgd-t"])
     return [
         Text(
             f"Square, which asks for outputs alone, leaves fewer standing here than "
-            f"{' and '.join(TITLES[run] for run in weaker)}, and breaks "
+            f"{' and '.join(TITLES[run] for run in weaker)} (adjusted McNemar p < {SHOWN:g}), "
+            "and breaks "
             f"{int((apgd & ~square).sum())} that neither APGD breaks: a sign that gradients "
             "say less about this network than its outputs do, and a reason to attack it in both "
             "ways."
@@ -180,29 +190,30 @@ def _line(found: dict[str, Record], run: str) -> tuple[Cell, ...]:
 
 def _ladder(found: dict[str, Record]) -> Section:
     runs = (*LADDER, SUITE)
-    lines, before = [], None
-    for run in runs:
-        record = found[run]
-        change = None if before is None else paired_rates(stands(record), stands(before))
-        lines.append((
+    changes = [
+        paired_rates(stands(found[run]), stands(found[before]))
+        for before, run in itertools.pairwise(runs)
+    ]
+    adjusted = holm([change.p for change in changes])
+    lines: list[tuple[Cell, ...]] = [(
+        TITLES[runs[0]], Percent(_share(found[runs[0]]), 1), None, None, None
+    )]  # fmt: skip
+    lines += [
+        (
             TITLES[run],
-            Percent(_share(record), 1),
-            None if change is None else Points(change.difference, 1),
-            None if change is None else PValue(change.p),
-        ))  # fmt: skip
-        before = record
+            Percent(_share(found[run]), 1),
+            Points(change.difference, 1),
+            PValue(change.p),
+            PValue(p),
+        )
+        for run, change, p in zip(runs[1:], changes, adjusted)
+    ]
     shares = [_share(found[run]).estimate for run in runs]
-    falls = all(a > b for a, b in itertools.pairwise(shares))
-    said = (
-        "Each rung leaves less standing than the one before."
-        if falls
-        else "Not every rung leaves less standing than the one before: on so few examples they "
-        "can tie."
-    )
+    said = _rungs(runs, [c.difference.estimate for c in changes], adjusted)
     caption = (
         f"{_title(found)}: the share of {len(found[SUITE].label)} examples that stands; the "
-        "change from the line above on the same examples, in points, with its paired interval "
-        "and the exact McNemar p."
+        "change from the line above on the same examples, in points, with its paired interval, "
+        f"the exact McNemar p, and that after Holm's adjustment over these {len(changes)} changes."
     )
     dots = [Dots(TITLES[run], _share(found[run])) for run in runs]
     figure = Figure(
@@ -212,8 +223,30 @@ def _ladder(found: dict[str, Record]) -> Section:
         + ", ".join(f"{TITLES[run]} {share:.1%}" for run, share in zip(runs, shares)),
         bar_or_dot_figure(dots, "examples that stand, %", percent=True),
     )
-    table = Table(("attack", "stands, percent", "change, points", "p"), tuple(lines), caption)
+    table = Table(
+        ("attack", "stands, percent", "change, points", "p", "adjusted p"), tuple(lines), caption
+    )
     return Section("The ladder", (Text(said), TableBlock(table, "ladder"), FigureBlock(figure)))
+
+
+def _rungs(runs: Sequence[str], changes: Sequence[float], adjusted: Sequence[float]) -> str:
+    """What the adjusted p-values show of the changes from one rung to the next."""
+    steps = list(itertools.pairwise(runs))
+    shown = [
+        f"{TITLES[run]} leaves {'less' if change < 0 else 'more'} standing than {TITLES[before]}"
+        for (before, run), change, p in zip(steps, changes, adjusted)
+        if p < SHOWN
+    ]
+    if len(shown) == len(steps) and all(change < 0 for change in changes):
+        return f"Each rung leaves less standing than the one before (adjusted p < {SHOWN:g})."
+    if not shown:
+        return (
+            "These examples do not show that any rung leaves less standing than the one before: "
+            f"no change has an adjusted p < {SHOWN:g}."
+        )
+    rest = len(steps) - len(shown)
+    others = f"; of the other {'change' if rest == 1 else f'{rest} changes'} nothing is shown"
+    return f"{'; '.join(shown)} (adjusted p < {SHOWN:g}){others if rest else ''}."
 
 
 def _attribution(kept: Kept) -> Section:

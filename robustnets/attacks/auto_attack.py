@@ -2,8 +2,8 @@
 
 Source: Croce & Hein 2020, arXiv:2003.01690, sec. 5, with the settings of the authors' code, as
 RobustBench runs it; l1: Croce & Hein 2021, arXiv:2103.01208, sec. 5.
-Deviations: no Square Attack in l1. Where a network has too few classes for a loss, another one
-takes its place; `notes` says which.
+Deviations: where a network has too few classes for a loss, another one takes its place; `notes`
+says which.
 """
 
 from dataclasses import dataclass
@@ -68,14 +68,14 @@ class AutoAttack:
         cross_entropy = APGD(threat, restarts=restarts, large_radii=sparse)
         aimed = APGD(threat, loss=targeted, targets=aims, large_radii=sparse)
         nearest = FAB(threat, targets=min(9, classes - 1))
-        black_box = () if sparse else (Square(threat, budget=5000),)
+        black_box = Square(threat, budget=5000)
         if self.version == "standard":
-            return (cross_entropy, aimed, nearest, *black_box)
+            return (cross_entropy, aimed, nearest, black_box)
         return (
             cross_entropy,
             APGD(threat, restarts=restarts, loss=dlr, large_radii=sparse),
             FAB(threat, restarts=5),
-            *black_box,
+            black_box,
             aimed,
             nearest,
         )
@@ -90,6 +90,4 @@ class AutoAttack:
             )
         if classes - 1 < 9 and self.version != "rand":
             found.append(f"Targeted attacks aim at all {classes - 1} other classes.")
-        if self.threat.norm == "l1" and self.version != "rand":
-            found.append("No Square Attack in l1: the suite has no black-box member.")
         return tuple(found)

@@ -2,7 +2,9 @@
 
 Source: Andriushchenko et al. 2020, arXiv:1912.00049, algorithms 1 and 2 (linf) and 3 (l2), the
 starting points of sec. 3.3-3.4 and the schedule of sec. 4; rescaled to the budget and with
-p = 0.8 as in AutoAttack (Croce & Hein 2020, arXiv:2003.01690).
+p = 0.8 as in AutoAttack (Croce & Hein 2020, arXiv:2003.01690). l1: Croce & Hein 2021,
+arXiv:2103.01208, sec. 4, which is algorithm 3 with lengths in l1 and the projection onto the ball
+cut with the box.
 Deviations: the margin is climbed for targets too. The largest square fits in images that are not
 square. Positions at the far edges are as likely as all others.
 """
@@ -15,7 +17,7 @@ import numpy as np
 from keras import ops
 
 from robustnets import backend
-from robustnets.attacks import balls, draws, queries
+from robustnets.attacks import balls, draws, projections, queries
 from robustnets.attacks.base import Logits, State, carry_out, check, loop
 from robustnets.core.threat import ThreatModel
 
@@ -32,7 +34,7 @@ class Square:
     An example stops at its first success, or when its budget is spent.
 
     Args:
-        threat: norm "linf" or "l2".
+        threat: norm "linf", "l2" or "l1".
         budget: most queries per example, kept to exactly.
         p_init: share of the image that the first squares cover, 0 < p_init <= 1.
         loss: what to climb, a name in `losses.LOSSES`.
@@ -46,7 +48,7 @@ class Square:
         10
     """
 
-    norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2", "l1")
     minimal: ClassVar[bool] = False
 
     threat: ThreatModel
@@ -77,7 +79,7 @@ class Square:
         return carry_out(self, logits, x, y, seeds, eps)
 
     def start(self, logits: Logits, x: Any, y: Any, seeds: Any, eps: Any) -> State:
-        """Vertical stripes (linf) or a grid of tiles (l2), asked about."""
+        """Vertical stripes (linf) or a grid of tiles (l2, l1), asked about."""
         none = ops.zeros_like(y)
         state = {
             "x": x,
@@ -95,7 +97,8 @@ class Square:
         if self.threat.norm == "linf":
             way = draws.signs(seeds, (1, *shape[1:]), START_SIGNS) * ops.ones_like(x)
         else:
-            way = balls.steepest(_tiles(seeds, shape), "l2")
+            tiles = _tiles(seeds, shape)
+            way = tiles / _divisor(_sizes(tiles, self.threat.norm, (1, 2, 3)))
         return self._look(logits, state, self._within(state, balls.per_example(eps, x) * way))
 
     def advance(self, logits: Logits, state: State, steps: int) -> State:
@@ -131,8 +134,11 @@ class Square:
         }
 
     def _within(self, state, delta):
-        x, threat = state["x"], self.threat
-        delta = balls.project(delta, threat.norm, state["eps"])
+        x, eps, threat = state["x"], state["eps"], self.threat
+        if threat.norm == "l1":
+            delta = projections.l1_ball_in_box(x, delta, eps, threat.low, threat.high)
+        else:
+            delta = balls.project(delta, threat.norm, eps)
         return balls.move(x, delta, threat.low, threat.high)
 
     def _repainted(self, state):
@@ -145,9 +151,9 @@ class Square:
         return ops.where(window, moved, state["best"])
 
     def _reshaped(self, state):
-        """Best points with the length of two windows moved into the first (algorithm 3)."""
+        """Best points with the length of two windows moved into the first (algorithm 3), l2, l1."""
         x, eps, seeds, number = state["x"], state["eps"], state["seeds"], state["forward"]
-        channels = x.shape[-1]
+        channels, norm = x.shape[-1], self.threat.norm
         delta = state["best"] - x
         window, row, column, stage = self._window(state, CORNERS, least=3)
         cleared, *_ = self._window(state, CLEARED, least=3)
@@ -160,11 +166,11 @@ class Square:
         shape = ops.take(table.reshape(-1), balls.per_example(stage, x) * widest**2 + place, axis=0)
         shape = shape * draws.signs(seeds, (1, 1, channels), SIGNS, number)
         old = ops.where(window, delta, 0.0)
-        new = _unit(ops.where(window, shape, 0.0) + _unit(old))
+        new = _unit(ops.where(window, shape, 0.0) + _unit(old, norm), norm)
         freed = ops.logical_or(window, cleared)
-        unused = ops.square(eps) - ops.sum(ops.square(delta), axis=(1, 2, 3))
-        unused = balls.per_example(ops.maximum(unused, 0.0), x) / channels
-        available = ops.sqrt(_squares(ops.where(freed, delta, 0.0)) + unused)
+        whole = balls.per_example(_power(eps, norm), x)
+        unused = ops.maximum(whole - _powers(delta, norm, (1, 2, 3)), 0.0) / channels
+        available = _root(_powers(ops.where(freed, delta, 0.0), norm) + unused, norm)
         delta = ops.where(freed, 0.0, delta) + available * new
         return self._within(state, delta)
 
@@ -225,10 +231,10 @@ def side(p: float, height: int, width: int, least: int) -> int:
         p: the share.
         height: of the image.
         width: of the image.
-        least: 1, or 3 for the squares of l2, whose sides are odd.
+        least: 1, or 3 for the squares of l2 and l1, whose sides are odd.
 
     Returns:
-        At most the shorter side of the image, or the odd number below it in l2.
+        At most the shorter side of the image, or the odd number below it in l2 and l1.
     """
     length, longest = max(round(math.sqrt(p * height * width)), least), min(height, width)
     if least == 1:
@@ -280,12 +286,31 @@ def _tiles(seeds, shape):
     return ops.pad(whole, [(0, 0), *edges, (0, 0)])
 
 
-def _squares(value):
-    """The sum of squares of each channel: (N, H, W, C) -> (N, 1, 1, C)."""
-    return ops.sum(ops.square(value), axis=(1, 2), keepdims=True)
+def _power(value, norm):
+    """What adds up to a length in this norm: squares in l2, absolute values in l1."""
+    return ops.square(value) if norm == "l2" else ops.abs(value)
 
 
-def _unit(value):
-    """Each channel (N, H, W, C) at l2 length 1, or zero as it was."""
-    length = ops.sqrt(_squares(value))
-    return value / ops.where(length == 0, 1.0, length)
+def _root(total, norm):
+    """The length that such a sum stands for."""
+    return ops.sqrt(total) if norm == "l2" else total
+
+
+def _powers(value, norm, axes=(1, 2)):
+    """The sum of `_power` over each channel, or over other axes, which are kept at size 1."""
+    return ops.sum(_power(value, norm), axis=axes, keepdims=True)
+
+
+def _sizes(value, norm, axes=(1, 2)):
+    """The length of each channel, or over other axes, which are kept at size 1."""
+    return _root(_powers(value, norm, axes), norm)
+
+
+def _unit(value, norm):
+    """Each channel (N, H, W, C) at length 1, or zero as it was."""
+    return value / _divisor(_sizes(value, norm))
+
+
+def _divisor(length):
+    """The length, or 1 in place of 0."""
+    return ops.where(length == 0, 1.0, length)

@@ -40,6 +40,19 @@ class Nearest:
         x[nearer] = case.x[nearer]
         return Nearest(x, np.where(nearer, far, self.distance))
 
+    def with_rows(self, rows: np.ndarray, case: WorstCase, threat: ThreatModel) -> "Nearest":
+        """The same with what a result found for some of the examples.
+
+        Args:
+            rows: int (M,), their numbers.
+            case: of these M examples.
+            threat: norm and radius of the result.
+        """
+        found = Nearest(self.x[rows], self.distance[rows]).with_case(case, threat)
+        x, distance = self.x.copy(), self.distance.copy()
+        x[rows], distance[rows] = found.x, found.distance
+        return Nearest(x, distance)
+
     def robust(self, eps: float) -> np.ndarray:
         """bool (N,): no adversarial example within the radius is known."""
         return self.distance > eps
@@ -64,6 +77,11 @@ class Curve:
     epsilons: np.ndarray
     robust: np.ndarray
     attack: Any
+
+    @classmethod
+    def of(cls, nearest: Nearest, epsilons: np.ndarray, attack: Any) -> "Curve":
+        """Read off what is known of each example."""
+        return cls(epsilons, np.stack([nearest.robust(eps) for eps in epsilons]), attack)
 
     @property
     def rates(self) -> list[Interval]:
@@ -114,9 +132,7 @@ def refine(
             nearest = _attacked(nearest, rows, attack, attack_all, derive(seed, "curve", eps))
             if wrong is not None:
                 nearest = drawn_back(nearest, clean, threat.norm, wrong)
-    epsilons = np.array([0.0, *grid])
-    robust = np.stack([nearest.robust(eps) for eps in epsilons])
-    return nearest, Curve(epsilons, robust, attack_at(threat))
+    return nearest, Curve.of(nearest, np.array([0.0, *grid]), attack_at(threat))
 
 
 def drawn_back(
@@ -156,7 +172,4 @@ def _attacked(nearest, rows, attack, attack_all, seed) -> Nearest:
     case = attack_all(attack, rows, seed) if len(rows) else None
     if case is None:
         return nearest
-    found = Nearest(nearest.x[rows], nearest.distance[rows]).with_case(case, attack.threat)
-    x, distance = nearest.x.copy(), nearest.distance.copy()
-    x[rows], distance[rows] = found.x, found.distance
-    return Nearest(x, distance)
+    return nearest.with_rows(rows, case, attack.threat)

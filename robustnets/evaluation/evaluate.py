@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from robustnets.core.dataset import Split
 from robustnets.core.seeds import derive
@@ -13,11 +14,12 @@ from robustnets.core.store import Store, store_of
 from robustnets.core.threat import ThreatModel, number, refuse_whole_box
 from robustnets.engines.checks import check, check_examples
 from robustnets.evaluation import threats, verdict
+from robustnets.evaluation.curve import Curve
 from robustnets.evaluation.evaluation import Attacker, Evaluation
 from robustnets.evaluation.input_scale import PYTHON, Entry, check_scale
 from robustnets.evaluation.outcome import combined
 from robustnets.evaluation.pieces import Carrier
-from robustnets.evaluation.stages import Moment, Stages, predictions
+from robustnets.evaluation.stages import Moment, Stages, judged_classes
 from robustnets.evaluation.subject import Declared, subject_of
 from robustnets.evaluation.suites import suite_of
 from robustnets.models.accept import classifier_of
@@ -126,10 +128,15 @@ def evaluate(
     carried = tuple(Attacker(row, *run.attacked(row, number)) for number, row in enumerate(rows))
     found = combined([a.case for a in carried if a.row.counts])
     nearest, curve = run.curve(found)
-    convergence = run.convergence() if subject.stochastic else None
+    convergence = None
+    if subject.stochastic:
+        convergence, nearest = run.convergence(nearest)
+        curve = Curve.of(nearest, curve.epsilons, curve.attack)
     checks = run.checks(found, carried)
     known = threats.recipe(subject)
-    predicted = predictions(subject, nearest.x, derive(seed, "nearest"))
+    across = np.isfinite(nearest.distance)
+    drawn = derive(seed, "nearest")
+    predicted = judged_classes(subject, nearest.x, run.y, across, drawn)
     left_out = run.schedule.omissions
     fewer = () if len(run.y) == len(y) else (f"{len(run.y)} of {len(y)} examples, by class",)
     return Evaluation(

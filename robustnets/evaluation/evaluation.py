@@ -24,12 +24,15 @@ class Attacker:
     Args:
         row: who attacked.
         case: what was left.
-        predicted: int64 (N,), what the victim says of each example of `case`.
+        predicted: int64 (N,), a class for each outcome of `case`, see `stages.judged_classes`.
+        source_class: int64 (N,), what the model that examples are crafted on says of the
+            examples as they stand, where that is another one than the victim; else None.
     """
 
     row: Row
     case: WorstCase
     predicted: np.ndarray
+    source_class: np.ndarray | None = None
 
     @property
     def took_part(self) -> bool:
@@ -41,6 +44,16 @@ class Attacker:
         """Robust accuracy against this attacker alone."""
         return rate(int(self.case.robust.sum()), len(self.case.y))
 
+    @property
+    def source_accuracy(self) -> Interval | None:
+        """Accuracy of the other model that examples are crafted on, or None.
+
+        What is crafted on a model that is itself wrong says little about the victim.
+        """
+        if self.source_class is None:
+            return None
+        return rate(int((self.source_class == self.case.y).sum()), len(self.case.y))
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Convergence:
@@ -48,7 +61,7 @@ class Convergence:
 
     Args:
         draws: int (D,), passes averaged in each gradient.
-        robust: bool (D, M), of the first M examples.
+        robust: bool (D, M), of the first M examples; what falls here counts in the worst of all.
         attack: what was run, but for its draws.
     """
 
@@ -72,7 +85,8 @@ class Evaluation:
         subject: the model, the defense, and what was found of it.
         attackers: rows in order.
         nearest: the nearest adversarial example known for each example.
-        predicted: int64 (N,), what the model says of `nearest.x`.
+        predicted: int64 (N,), what the model takes `nearest.x` for, never the true class where
+            that is an adversarial example; the true class where none is known.
         curve: over the radius.
         convergence: for a model that draws at random, or None.
         checks: the sanity block.

@@ -34,6 +34,9 @@ def save(found: Evaluation, folder: Path) -> Path:
         "distance": found.nearest.distance, "predicted": found.predicted, "robust": found.robust,
         "broken_by": case.broken_by, "forward": case.forward, "backward": case.backward,
     }  # fmt: skip
+    if found.convergence is not None:
+        outcomes["draws"] = np.array(found.convergence.draws)
+        outcomes["robust_by_draws"] = found.convergence.robust
     write_atomically(folder / "outcomes.npz", lambda path: np.savez_compressed(path, **outcomes))
     text = json.dumps(model_info(found), indent=2) + "\n"
     write_atomically(folder / "model_info.json", lambda path: path.write_text(text))
@@ -41,21 +44,20 @@ def save(found: Evaluation, folder: Path) -> Path:
 
 
 def records(found: Evaluation) -> dict[str, Record]:
-    """A Record for each attacker by name, and "curve" for the worst of all at each radius."""
+    """A Record for each attacker by name, and "curve" for the worst of all at each radius.
+
+    Its classes are those of the outcomes as they were judged. "source", int (N,), is what the
+    model says that the examples are crafted on, of the examples as they stand, where that is not
+    the victim.
+    """
     made = {a.row.key: _of_attacker(found, a) for a in found.attackers if a.took_part}
-    clean = np.where(found.right, found.y, _clean_class(found))
-    curve = np.where(found.curve.robust, found.y, np.where(found.right, found.predicted, clean))
+    clean = np.where(found.right, found.y, found.predicted)
+    curve = np.where(found.curve.robust, found.y, found.predicted)
     about = {"attack": "nearest adversarial example known", **_about(found)}
     made["curve"] = Record(
         _cell(found, "curve"), found.y, clean, found.curve.epsilons, curve, about=about
     )
     return made
-
-
-def _clean_class(found: Evaluation) -> np.ndarray:
-    """What the model says of examples that are wrong as they stand."""
-    case = next(a for a in found.attackers if a.row.counts)
-    return case.predicted
 
 
 def _of_attacker(found: Evaluation, attacker: Attacker) -> Record:
@@ -67,6 +69,8 @@ def _of_attacker(found: Evaluation, attacker: Attacker) -> Record:
         "forward": case.forward[None].astype(np.int32),
         "backward": case.backward[None].astype(np.int32),
     }
+    if attacker.source_class is not None:
+        arrays["source"] = attacker.source_class.astype(np.int16)
     clean = np.where(case.right, case.y, attacker.predicted)
     about = {
         "attacks": [to_dict(part.attack) for part in case.parts],
@@ -137,6 +141,7 @@ def model_info(found: Evaluation) -> dict[str, Any]:
             "suite": found.suite,
             "seed": found.seed,
             "n": robust.n,
+            "class_names": list(found.class_names),
             "clean_acc": _interval(clean),
             "robust_acc": _interval(robust),
             "upper_bound_only": list(found.upper_bound),
@@ -150,6 +155,9 @@ def model_info(found: Evaluation) -> dict[str, Any]:
                     "knowledge": a.row.knowledge,
                     "how": a.row.how,
                     "robust_acc": _interval(a.accuracy) if a.took_part else None,
+                    "source_acc": (
+                        None if a.source_accuracy is None else _interval(a.source_accuracy)
+                    ),
                     "attacks": [
                         {
                             **to_dict(part.attack), "attacked": part.attacked,
@@ -175,8 +183,7 @@ def model_info(found: Evaluation) -> dict[str, Any]:
 def _autoattack(found: Evaluation) -> Interval | None:
     """Robust accuracy against AutoAttack's list alone, without transfer and other radii.
 
-    None unless that was the suite, without a budget, on a model that draws nothing; and in l1,
-    where the list is not whole.
+    None unless that was the suite, without a budget, on a model that draws nothing.
     """
     own = [a.case for a in found.attackers if a.row.key in ("white", "queries")]
     whole = found.suite == "autoattack" and len(own) == 2 and not found.subject.stochastic

@@ -97,12 +97,17 @@ def _convergence(found: Evaluation) -> Figure:
         type(seen.attack).__name__, seen.draws, [r.estimate for r in rates],
         [r.low for r in rates], [r.high for r in rates],
     )  # fmt: skip
+    many = seen.robust.shape[1]
+    # on the same examples, or the two could not be compared
+    worst = float(found.robust[:many].mean())
     drawing = line_figure(
-        [curve], "draws averaged in each gradient", "robust accuracy", percent=True
-    )
+        [curve], "draws averaged in each gradient", "robust accuracy", percent=True,
+        thresholds=(Threshold(worst, "worst of all"),),
+    )  # fmt: skip
     caption = (
-        f"The adaptive attacker on {seen.robust.shape[1]} examples with more and more draws in "
-        "each gradient, 95 % intervals: where the curve is level, more draws would not help."
+        f"The adaptive attacker on {many} examples with more and more draws in each gradient, "
+        "95 % intervals: where the curve is level, more draws would not help. The line is the "
+        f"worst of all attackers on these examples, {worst:.1%}, these ones included."
     )
     alt = ", ".join(f"{d} draws: {r.estimate:.1%}" for d, r in zip(seen.draws, rates))
     return Figure("convergence", caption, alt, drawing)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from robustnets.core.dataset import Split, evenly_by_class
 from robustnets.core.schemas import EVALUATIONS
@@ -93,6 +94,7 @@ class Stages:
         self.stages: list[str] = []
         self.stage = 0
         self.seconds = 0.0  # of all attacks, also those that are read from a store
+        self.right: dict[int, np.ndarray] = {}  # by id of a victim, bool (N,): right as it stands
 
     def keep_in(self, store: Store | None, defense: Any) -> None:
         """Keep parts under the code of the defense, too: a model's digest knows only its name."""
@@ -152,15 +154,26 @@ class Stages:
             )
             self.progress(Moment(stage, number, len(self.stages), standing, left))
 
-    def attacked(self, row: threats.Row, number: int) -> tuple[WorstCase, np.ndarray]:
-        """Carry out one row."""
+    def attacked(
+        self, row: threats.Row, number: int
+    ) -> tuple[WorstCase, np.ndarray, np.ndarray | None]:
+        """Carry out one row: what is left, a class for each outcome, and the source's classes.
+
+        The last ones are of the examples as they stand, None where the source is the victim or
+        stands for it.
+        """
         self.stage = number
         case = self._worst(
             row.attacks, row.victim, row.source, np.arange(len(self.y)), row.knowledge,
             derive(self.seed, row.key), row,
         )  # fmt: skip
         seed = derive(self.seed, row.key, "predictions")
-        return case, predictions(self.subject, case.x, seed, row.victim)
+        elsewhere = row.source not in (row.victim, self.subject.substitute)
+        return (
+            case,
+            judged_classes(self.subject, case.x, self.y, ~case.robust, seed, row.victim),
+            row.source.predict(self.x).argmax(axis=1) if elsewhere else None,
+        )
 
     def curve(self, found: WorstCase) -> tuple[Nearest, Curve]:
         """Look for nearer examples at other radii."""
@@ -178,8 +191,17 @@ class Stages:
             None if self.subject.stochastic else wrong,
         )  # fmt: skip
 
-    def convergence(self) -> Convergence:
-        """The best-informed attacker with more and more draws, on some examples."""
+    def convergence(self, nearest: Nearest) -> tuple[Convergence, Nearest]:
+        """The best-informed attacker with more and more draws, on some examples.
+
+        What it breaks is broken, so that no attacker on the page does more than the worst of all.
+
+        Args:
+            nearest: what is known so far.
+
+        Returns:
+            What was left at each number of draws, and `nearest` with what that found.
+        """
         rows = np.arange(min(CONVERGENCE, len(self.y)))
         attack, source = threats.strongest(self.subject, self.suite, self.suite.curve(self.threat))
         robust = []
@@ -193,7 +215,8 @@ class Stages:
                 self.seed,
             )
             robust.append(case.robust)
-        return Convergence(self.suite.convergence, np.stack(robust), attack)
+            nearest = nearest.with_rows(rows, case, self.threat)
+        return Convergence(self.suite.convergence, np.stack(robust), attack), nearest
 
     def checks(self, found: WorstCase, carried: Sequence[Attacker]) -> tuple[Check, ...]:
         """The sanity block, and whether knowing the defense helps."""
@@ -238,6 +261,7 @@ class Stages:
             size = min(least, 2 ** int(math.log2(len(rows))))
         fresh = (FRESH, FRESH // 2 + 1) if self.subject.stochastic else (1, 1)
         carry = None if self.carrier is None else self.carrier(self._role(source), source)
+        judged = self.right.get(id(victim))
         case = worst_case(
             attacks, victim, self.x[rows], self.y[rows], seed=seed, batch_size=size,
             source=None if source is victim else source,
@@ -245,7 +269,10 @@ class Stages:
             fit=fit, time_budget=self.schedule.left,
             query_budget=self.query_budget, folder=self.folder,
             progress=lambda standing: self.show(stage, standing), carry=carry,
+            right=None if judged is None else judged[rows],
         )  # fmt: skip
+        if judged is None and len(rows) == len(self.y):
+            self.right[id(victim)] = case.right
         for part in case.parts:
             passes = part.forward + 2.0 * part.backward
             side_by_side = 1 if self.carrier is None else self.carrier.processes
@@ -257,17 +284,48 @@ class Stages:
         return case
 
 
-def predictions(
-    subject: Subject, x: np.ndarray, seed: int, victim: Classifier | None = None
+def judged_classes(
+    subject: Subject,
+    x: np.ndarray,
+    y: np.ndarray,
+    wrong: np.ndarray,
+    seed: int,
+    victim: Classifier | None = None,
 ) -> np.ndarray:
-    """int64 (N,): the class that a model gives, the most frequent one where it draws by a seed."""
+    """The class that stands for each outcome as it was judged, never against it.
+
+    Asked again, a model that draws at random may answer otherwise, and so may any model at its
+    boundary in a batch of another size. So what was judged is not asked for again, only what a
+    wrong one is taken for.
+
+    Args:
+        subject: the model.
+        x: float32 (N, H, W, C), what was judged.
+        y: int64 (N,), true labels.
+        wrong: bool (N,), the outcomes.
+        seed: of the model's draws.
+        victim: whose outcomes; None: the defended model's.
+
+    Returns:
+        int64 (N,): y where it is not wrong, else another class: the one that most evaluations
+        give, and of several the likeliest one on average.
+    """
     victim = victim or subject.classifier
+    classes = y.copy()
+    rows = np.flatnonzero(wrong)
+    if len(rows) == 0:
+        return classes
+    times = FRESH if subject.stochastic else 1
+    votes = np.zeros((len(rows), victim.classes))
     with victim.seeded(seed):
-        votes = sum(
-            np.eye(victim.classes, dtype=np.int64)[victim.predict(x).argmax(axis=1)]
-            for _ in range(FRESH if subject.stochastic else 1)
-        )
-    return np.asarray(votes).argmax(axis=1)
+        for _ in range(times):
+            logits = victim.predict(x[rows])
+            votes[np.arange(len(rows)), logits.argmax(axis=1)] += 1
+            # all these together count less than one vote
+            votes += np.nan_to_num(softmax(logits.astype(np.float64), axis=1)) / (times + 1)
+    votes[np.arange(len(rows)), y[rows]] = -1
+    classes[rows] = votes.argmax(axis=1)
+    return classes
 
 
 def _source(thing: Any) -> str:

@@ -10,6 +10,7 @@ from robustnets.stats.distances import median_distance
 from robustnets.stats.intervals import rate
 
 LEVELS = {"PASS": "good", "WARN": "warn", "FAIL": "bad"}
+SOURCE = "accuracy of the model crafted on, percent"
 
 
 def named(attack: Any) -> str:
@@ -32,21 +33,36 @@ def attackers(found: Evaluation) -> Table:
     """One row for each attacker, and the worst of all."""
     rows: list[tuple[Cell, ...]] = []
     whole = found.robust
+    elsewhere = any(a.source_class is not None for a in found.attackers)
     for a in found.attackers:
+        source = (Percent(a.source_accuracy, 1),) if elsewhere else ()
         if not a.took_part:
-            rows.append((a.row.label, f"{a.row.how}; left out for want of time", None, None))
+            how = f"{a.row.how}; left out for want of time"
+            rows.append((a.row.label, how, None, None, *source))
             continue
         more = Points(float(a.case.robust.mean() - whole.mean()), 1) if a.row.counts else None
-        rows.append((a.row.label, a.row.how, Percent(a.accuracy, 1), more))
+        rows.append((a.row.label, a.row.how, Percent(a.accuracy, 1), more, *source))
     rows.append(("worst of all", "each example by whoever breaks it",
-                 Percent(found.robust_accuracy, 1), None))  # fmt: skip
-    return Table(
-        ("attacker", "how", "robust accuracy, percent", "above the worst of all, points"),
-        tuple(rows),
+                 Percent(found.robust_accuracy, 1), None, *([None] if elsewhere else []))
+    )  # fmt: skip
+    caption = (
         f"Each attacker alone on the same {len(found.y)} examples, {found.threat.norm}, eps "
         f"{radius_text(found.threat.eps)}. Robust: right, and still right after the attack. "
-        "Intervals: 95 %.",
+        "Intervals: 95 %."
     )
+    if elsewhere:
+        caption += (
+            " Where examples are crafted on another model, its own accuracy on them without an "
+            "attack stands beside: what is crafted on a poor model says little."
+        )
+    return Table(
+        (
+            "attacker", "how", "robust accuracy, percent", "above the worst of all, points",
+            *([SOURCE] if elsewhere else []),
+        ),
+        tuple(rows),
+        caption,
+    )  # fmt: skip
 
 
 def traits(found: Evaluation) -> Table:

@@ -47,6 +47,7 @@ def worst_case(
     folder: Path | None = None,
     progress: Callable[[Standing], None] | None = None,
     carry: Carry | None = None,
+    right: np.ndarray | None = None,
 ) -> WorstCase:
     """Run attacks in order, each on the examples that still stand.
 
@@ -78,6 +79,8 @@ def worst_case(
         carry: carries out the pieces of an attack, such as in several processes; see `pieces`.
             None: here, one by one. What is found does not depend on it, up to the rounding of
             machines or numbers of threads that differ.
+        right: bool (N,), who is right as it stands, where that was judged before; None judges
+            it here. A model that draws at random may say something else each time.
 
     Raises:
         ValueError: for no attack, one twice, targeted attacks, or bad arguments.
@@ -92,7 +95,7 @@ def worst_case(
     started = time.perf_counter()
     crafted_on = source or classifier
     size = min(batch_size or min(memory.batch_size(a, crafted_on) for a in attacks), len(x))
-    run = _Run(x, y, classifier, crafted_on, size, evaluations, needed, folder, seed)
+    run = _Run(x, y, classifier, crafted_on, size, evaluations, needed, folder, seed, right)
     models = (classifier.digest, *(() if source is None else (source.digest,)))
     run.key = digest(models, _fingerprint(x, y), seed, size, evaluations, needed)
     run.carry = carry or one_by_one(crafted_on)
@@ -143,14 +146,14 @@ class _Run:
     deadline: float | None = None
     late = False  # whether the deadline may have cut something short
 
-    def __init__(self, x, y, classifier, source, size, evaluations, needed, folder, seed):
+    def __init__(self, x, y, classifier, source, size, evaluations, needed, folder, seed, right):
         self.clean, self.y, self.classifier, self.size = x, y, classifier, size
         self.source = source
         self.evaluations, self.needed, self.folder = evaluations, needed, folder
         self.x = x.copy()
         self.forward = np.ones(len(x), np.int64)
         self.backward = np.zeros(len(x), np.int64)
-        right = ~self.wrong(x, y, derive(seed, "clean"))
+        right = ~self.wrong(x, y, derive(seed, "clean")) if right is None else right
         self.broken_by = np.where(right, ROBUST, WRONG).astype(np.int32)
 
     def wrong(self, x, y, seed):

@@ -10,6 +10,10 @@ from typing import Protocol, TypeAlias, runtime_checkable
 MINUS = "\N{MINUS SIGN}"
 EMPTY = "\N{EN DASH}"
 KINDS = ("good", "warn", "bad", "plain")
+# what XML forbids or a terminal obeys, halves of surrogate pairs, and what reorders a line
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 _MARKS = {"inside": "●", "above": "▲", "below": "▼", "PASS": "✓", "WARN": "!", "FAIL": "✗"}
 
 
@@ -207,6 +211,20 @@ def _quantity(value: Quantity, show) -> tuple[str, ...]:
     return (show(value),)
 
 
+def printable(text: str) -> str:
+    """Text that may stand in HTML, SVG, Markdown, CSV and on a terminal.
+
+    Names of classes and models come from files, and may hold anything. Line breaks and tabs
+    stay, other control characters become U+FFFD, as do surrogates, which UTF-8 cannot hold, and
+    marks that turn the direction of what follows.
+
+    Example:
+        >>> printable("a\\x1b[2J\\r\\nb") == "a\\ufffd[2J\\nb"
+        True
+    """
+    return _UNPRINTABLE.sub("\ufffd", re.sub(r"\r\n?", "\n", text))
+
+
 def parts(cell: Cell) -> tuple[str, ...]:
     """Show a cell as text: one part, or an estimate and its bounds.
 
@@ -224,11 +242,12 @@ def parts(cell: Cell) -> tuple[str, ...]:
     if isinstance(cell, Seconds):
         return (EMPTY if cell.value is None else seconds(cell.value),)
     if isinstance(cell, Word):
-        return (f"{_MARKS[cell.text]} {cell.text}" if cell.text in _MARKS else cell.text,)
+        text = printable(cell.text)
+        return (f"{_MARKS[text]} {text}" if text in _MARKS else text,)
     if isinstance(cell, Link):
-        return (cell.text,)
+        return (printable(cell.text),)
     if isinstance(cell, str):
-        return (cell,)
+        return (printable(cell),)
     if isinstance(cell, bool):
         return ("yes" if cell else "no",)
     if (
@@ -282,6 +301,7 @@ def as_markdown(cell: Cell) -> str:
 
 def escape_markdown(text: str, special: str = "\\|*`<[]~$") -> str:
     """Keep Markdown from reading plain text as markup; line breaks become spaces."""
-    text = "".join(f"\\{c}" if c in special else c for c in " ".join(text.split()))
+    text = " ".join(printable(text).split())
+    text = "".join(f"\\{c}" if c in special else c for c in text)
     # underscores inside a word are no emphasis, and the names of metrics stay readable
     return re.sub(r"(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])", r"\\_", text)

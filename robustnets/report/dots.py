@@ -89,11 +89,12 @@ def scatter_figure(
             (x, x_bars), (y, y_bars) = _bars(p.x), _bars(p.y)
             drawn = ax.errorbar(
                 [x], [y], xerr=x_bars, yerr=y_bars, fmt=style.marker(i), color=style.color(i),
-                markersize=7.5, elinewidth=1.3, markeredgecolor="white", label=p.group, zorder=3,
+                markersize=7.5, elinewidth=1.3, markeredgecolor="white", zorder=3,
+                label=style.literal(p.group),
             )  # fmt: skip
             handles.setdefault(p.group, drawn.lines[0])
         for group, handle in handles.items():
-            handle.set_label(group)
+            handle.set_label(style.literal(group))
         if percent:
             style.rates_axis(ax.xaxis)
             style.rates_axis(ax.yaxis)
@@ -127,7 +128,7 @@ def bar_or_dot_figure(
         raise ValueError(f"rows need labels that differ, got {labels}")
     groups = list(dict.fromkeys(row.group for row in rows))
     with style.styled():
-        names = [style.wrapped(label, 24) for label in labels]
+        names = [style.wrapped(style.literal(label, 200), 24) for label in labels]
         height = 0.2 + 0.17 * max(name.count("\n") + 1 for name in names)
         figure = style.canvas(style.WIDTH, 0.75 + height * len(rows))
         ax = figure.subplots()
@@ -166,7 +167,7 @@ def _row(ax: "Axes", row: Dots, place: int, group: int) -> dict[str, Any]:
         )  # fmt: skip
     if row.interval is not None:
         estimate, bars = _bars(row.interval)
-        name = row.group or "estimate and interval"
+        name = style.literal(row.group) or "estimate and interval"
         drawn = ax.errorbar(
             [estimate], [place], xerr=bars, fmt=style.marker(group), color=colour, elinewidth=2.6,
             markersize=7.5, markeredgecolor="white", label=name, zorder=4,
@@ -212,7 +213,7 @@ def _label(ax: "Axes", points: Sequence[Point]) -> None:
         best: tuple[float, Any, Any] | None = None
         for dx, dy, ha, va in _SPOTS:
             text = ax.annotate(
-                p.label, spot, (dx, dy), textcoords="offset points", ha=ha, va=va,
+                style.literal(p.label), spot, (dx, dy), textcoords="offset points", ha=ha, va=va,
                 size=style.FONT - 1, zorder=6,
             )  # fmt: skip
             box = text.get_window_extent()

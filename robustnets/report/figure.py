@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustnets.core.store import write_atomically
-from robustnets.report.cells import escape_markdown
+from robustnets.report.cells import escape_markdown, printable
 from robustnets.report.dots import Dots, Point, bar_or_dot_figure, scatter_figure
 from robustnets.report.heat import Heat, heat_figure
 from robustnets.report.images import image_grid
@@ -110,7 +110,8 @@ def svg_text(figure: Figure) -> str:
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     with styled(figure.stem):
         figure.build.savefig(buffer, format="svg", metadata=nothing)
-    return re.sub(r"[ \t]+$", "", buffer.getvalue(), flags=re.MULTILINE)
+    # texts stand in comments, too
+    return printable(re.sub(r"[ \t]+$", "", buffer.getvalue(), flags=re.MULTILINE))
 
 
 def save(figure: Figure, folder: Path) -> tuple[Path, Path]:

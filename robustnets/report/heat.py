@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _MAP = "Blues"  # one hue, light to dark, which still reads in grey and without colour vision
+LONGEST = 30  # characters of a label
 _DARK = 0.6  # of the scale: beyond it numbers are white
 
 
@@ -89,9 +90,9 @@ def heat_figure(
         engine.set(wspace=0.04, hspace=0.06)
         for ax, grid in zip(axes.flat, grids):
             _draw(ax, grid, marked)
-            ax.set_xticks(range(shape[1]), column_labels)
-            ax.set_yticks(range(shape[0]), row_labels)
-            style.name_axes(ax, x_label, y_label, grid.title)
+            ax.set_xticks(range(shape[1]), [style.literal(n, LONGEST) for n in column_labels])
+            ax.set_yticks(range(shape[0]), [style.literal(n, LONGEST) for n in row_labels])
+            style.name_axes(ax, x_label, y_label, style.literal(grid.title))
         for ax in axes.flat[len(grids) :]:
             ax.remove()
         return style.finish(figure, title)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _GAP = 0.06  # between pictures, in widths of a picture
+LONGEST = 80  # characters of a label
 _NOTE = 0.24  # room for a note below a picture
 
 
@@ -64,8 +65,10 @@ def image_grid(
             for c in range(columns):
                 _place(ax, images[r, c], c * (1 + _GAP), r * step, aspect, colormap)
                 if cell_notes is not None and cell_notes[r][c]:
+                    note = " ".join(cell_notes[r][c].split())
+                    note = style.literal(note, max(12, int(16 * size)))
                     ax.text(
-                        c * (1 + _GAP) + 0.5, r * step + aspect + 0.03, cell_notes[r][c],
+                        c * (1 + _GAP) + 0.5, r * step + aspect + 0.03, note,
                         ha="center", va="top", size=style.FONT - 2, color=style.INK,
                     )  # fmt: skip
         for r, label in enumerate(row_labels):
@@ -81,7 +84,7 @@ def image_grid(
 
 
 def _lines(label: str, width: int = 16) -> list[str]:
-    return style.wrapped(label, max(width, 4)).split("\n")
+    return style.wrapped(style.literal(label, LONGEST), max(width, 4)).split("\n")
 
 
 def _place(ax: Any, image: np.ndarray, x: float, y: float, aspect: float, colormap: str) -> None:

@@ -197,7 +197,7 @@ def _draw(ax: "Axes", panel: Panel, looks: dict[str, int]) -> dict[str, Any]:
             ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
         every = max(1, len(x) // 8) if len(x) > _DENSE else 1
         (handles[s.label],) = ax.plot(
-            x, y, s.style, color=colour, label=s.label,
+            x, y, s.style, color=colour, label=style.literal(s.label),
             marker=style.marker(i) if s.marker is None else s.marker,
             markeredgecolor="white", markeredgewidth=0.6,
             # curves that coincide keep their markers apart
@@ -217,7 +217,7 @@ def _draw(ax: "Axes", panel: Panel, looks: dict[str, int]) -> dict[str, Any]:
             _fit_rates(ax, panel)
     for threshold in panel.thresholds:
         _rule(ax, threshold)
-    style.name_axes(ax, panel.x_label, panel.y_label, panel.title or None)
+    style.name_axes(ax, panel.x_label, panel.y_label, style.literal(panel.title) or None)
     return handles
 
 
@@ -264,6 +264,6 @@ def _rule(ax: "Axes", threshold: Threshold) -> None:
     if threshold.label:
         va = "bottom" if threshold.axis == "y" else "top"
         ax.annotate(
-            threshold.label, spot, offset, xycoords=frame, ha=ha, va=va, zorder=4,
+            style.literal(threshold.label), spot, offset, xycoords=frame, ha=ha, va=va, zorder=4,
             bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}, **small,
         )  # fmt: skip

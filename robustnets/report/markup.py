@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robustnets import __version__
 from robustnets.core.store import write_atomically
-from robustnets.report.cells import plain, seconds
+from robustnets.report.cells import plain, printable, seconds
 from robustnets.report.figure import Figure, png_bytes, svg_text
 
 FOOTER = f"Made by robustnets {__version__}; numbers and figures are regenerated, never edited."
@@ -62,8 +62,8 @@ def render(template: str, **values: object) -> str:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write UTF-8 with "\\n" line ends on every platform, atomically."""
-    return write_atomically(path, lambda p: p.write_bytes(text.encode()))
+    """Write UTF-8 with "\\n" line ends and nothing unprintable, atomically."""
+    return write_atomically(path, lambda p: p.write_bytes(printable(text).encode()))
 
 
 def facts_text(facts: Mapping[str, object]) -> dict[str, str]:

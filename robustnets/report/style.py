@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from robustnets.report.cells import printable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
@@ -103,7 +105,7 @@ def finish(figure: "Canvas", title: str | None = None, handles: Sequence[Any] = 
     used = 0.04
     blocks: list[tuple[Any, float]] = []
     if title:
-        lines = textwrap.wrap(title, int(width * 10.5))
+        lines = textwrap.wrap(literal(title), int(width * 10.5))
         text = figure.text(0.008, 1, "\n".join(lines), va="top", weight="bold", size=FONT + 0.5)
         text.set_in_layout(False)
         blocks.append((text, used))
@@ -196,6 +198,23 @@ def plain_log(axis: Any) -> None:
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda x, pos: f"{x:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def literal(text: str, most: int | None = None) -> str:
+    """Text that matplotlib draws as it stands: a dollar sign begins no formula.
+
+    Args:
+        text: such as the name of a class.
+        most: characters; what is longer ends in "…". None: all of them.
+
+    Example:
+        >>> print(literal("$a$ and more", 6))
+        \\$a\\$ a…
+    """
+    text = printable(text).replace("\t", " ")
+    if most is not None and len(text) > most:
+        text = text[: most - 1] + "…"
+    return text.replace("$", "\\$")
 
 
 def wrapped(text: str, width: int) -> str:

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from robustnets.report.cells import (
     parts,
     percent,
     points,
+    printable,
     raw,
     seconds,
 )
@@ -47,6 +49,9 @@ __all__ = [
     "seconds",
 ]
 
+_NUMBER = re.compile(r"[+-]\d+(\.\d+)?")
+# a cell that begins so is a formula to a spreadsheet
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 ALIGNMENTS = ("left", "right")
 # a notebook has a style of its own for tables: all cells right, striped, no room for a caption
 _NOTEBOOK = (
@@ -110,7 +115,8 @@ class Table:
         """Write CSV (UTF-8) with every digit: fractions stay fractions, None is empty.
 
         A column "a" that holds intervals becomes "a", "a low", "a high", "a n"; one that
-        holds pairs of bounds becomes "a low", "a high".
+        holds pairs of bounds becomes "a low", "a high". Text that a spreadsheet would carry out
+        as a formula has an apostrophe before it.
 
         Args:
             path: the file, written atomically.
@@ -122,7 +128,7 @@ class Table:
                   enumerate(self.columns)]  # fmt: skip
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([name for names in widths for name in names])
+        writer.writerow([_csv_text(name) for names in widths for name in names])
         for row in self.rows:
             fields: list[str] = []
             for cell, names in zip(row, widths, strict=True):
@@ -191,12 +197,22 @@ def _csv_fields(value: object, width: int) -> list[str]:
     elif value is None:
         fields = []
     elif isinstance(value, str):
-        fields = [value]
+        fields = [_csv_text(value)]
     elif isinstance(value, bool):
         fields = ["yes" if value else "no"]
     else:
         fields = [_number(value)]
     return fields + [""] * (width - len(fields))
+
+
+def _csv_text(text: str) -> str:
+    """Text that no spreadsheet carries out; a number with its sign is none to be carried out.
+
+    Source: OWASP, "CSV Injection"; the wide forms are read like the narrow ones in some places.
+    """
+    text = printable(text)
+    begins = text.strip()[:1] in _FORMULA and text.strip() != ""
+    return f"'{text}" if begins and not _NUMBER.fullmatch(text) else text
 
 
 def _number(value: object) -> str:

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.attacks import scale
 from benchmarks.suite import names, runs
 from benchmarks.suite.__main__ import main
-from benchmarks.suite.page import load, missed, page
+from benchmarks.suite.page import _rungs, load, missed, page
 from robustnets.attacks import APGD, PGD, Square
 from robustnets.core.record import Record
 from robustnets.engines import native
@@ -83,15 +83,42 @@ def test_what_was_wrong_before_has_fallen():
     assert "60.0" in said
 
 
+def test_the_ladder_claims_what_the_adjusted_p_values_show():
+    """Four of ten fall, one more on each rung: no p below 1 after the adjustment."""
+    out = text(page(kept(fgsm=(0,), pgd=(0, 1), pgd_restarts=(0, 1, 2))))
+    assert "PGD-40 80.0%" in out
+    assert "do not show that any rung leaves less standing" in out
+    assert "Each rung leaves" not in out
+    assert "| PGD-40 | 80.0 [49.0, 94.3] | −10.0" in out
+    assert out.count("| 1.000 | 1.000 |") == 3
+
+
 @pytest.mark.parametrize(
-    ("pgd", "said"),
-    [((0, 1), "Each rung leaves less"), ((0,), "Not every rung leaves less")],
-)
-def test_the_ladder(pgd, said):
-    found = kept(fgsm=(0,), pgd=pgd, pgd_restarts=(0, 1, 2))
-    out = text(page(found))
-    assert said in out
-    assert "PGD-40 80.0%" in out or pgd == (0,)
+    ("changes", "adjusted", "said"),
+    [
+        ([-0.1, -0.1, -0.1], [0.01, 0.04, 0.049], "Each rung leaves less standing than the one "),
+        ([-0.04, -0.01, -0.04], [0.375, 1.0, 0.375], "do not show that any rung leaves less"),
+        ([-0.1, -0.1, -0.1], [0.01, 0.3, 0.05],
+         "PGD-40 leaves less standing than FGSM (adjusted p < 0.05); of the other 2 changes "
+         "nothing is shown."),
+        ([0.1, -0.1, -0.1], [0.01, 0.01, 0.2],
+         "PGD-40 leaves more standing than FGSM; PGD-100, 10 restarts leaves less standing than "
+         "PGD-40 (adjusted p < 0.05); of the other change nothing is shown."),
+        ([0.1, -0.1, -0.1], [0.01, 0.01, 0.02], "leaves more standing than FGSM"),
+    ],
+)  # fmt: skip
+def test_a_rung_is_claimed_only_where_it_is_shown(changes, adjusted, said):
+    found = _rungs((*names.LADDER, "suite"), changes, adjusted)
+    assert said in found
+    assert ("Each rung" in found) == (said.startswith("Each rung"))
+
+
+def test_square_is_called_stronger_only_where_that_is_shown():
+    said = "leaves fewer standing here"
+    few = kept(apgd_ce=(0,), apgd_t=(0, 1), square=(0, 1, 2))
+    assert said not in text(page(few))
+    many = kept(apgd_ce=(0,), apgd_t=(0,), square=tuple(range(10)))
+    assert said in text(page(many))
 
 
 def test_weaker_than_art_is_said():

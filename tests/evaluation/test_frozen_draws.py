@@ -6,7 +6,7 @@ import pytest
 from drawing_layers import Drawing, behind
 from tiny_models import dense_classifier
 
-from robustnets.evaluation.stages import predictions
+from robustnets.evaluation.stages import judged_classes
 from robustnets.evaluation.subject import subject_of
 
 
@@ -51,6 +51,7 @@ def test_what_draws_in_training_alone_draws_nothing_at_inference(classifier, exa
 def test_votes_over_draws_can_be_repeated(examples):
     x, y = examples
     subject = subject_of(behind(Drawing(scale=2.0)), None, x, y)
-    one, again, other = (predictions(subject, x, seed) for seed in (1, 1, 2))
+    wrong = np.ones(len(x), bool)
+    one, again, other = (judged_classes(subject, x, y, wrong, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, again)
     assert (one != other).any()

@@ -23,12 +23,14 @@ from robustnets.evaluation.worst_case import WorstCase
 from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
 
+OWN_GRADIENTS = "gradients of its own"
 WITHOUT_ATTACKS: tuple[tuple[str, Callable[[Evidence], Finding]], ...] = (
     ("logits, not probabilities", forward.probabilities),
     ("deterministic forward pass", forward.deterministic),
     ("batch invariance", forward.batch_invariant),
     ("number of classes", forward.classes),
     ("zero or NaN gradients", gradients.vanishing),
+    (OWN_GRADIENTS, gradients.own),
     ("saturated logits", gradients.saturated),
     ("gradients in float64", gradients.in_float64),
     ("inside the ball", stored.ball),

@@ -22,6 +22,9 @@ class Check:
             checked; "FAIL" where the robust accuracy is an upper bound only.
         number: what was found, in words and figures.
         remedy: what to do about it, or "" after a pass.
+        against: how many examples speak against the number, or None where it is not a matter of
+            examples.
+        of: how many were looked at, or None.
 
     Raises:
         ValueError: for another level.
@@ -31,6 +34,8 @@ class Check:
     level: str
     number: str
     remedy: str = ""
+    against: int | None = None
+    of: int | None = None
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
@@ -43,6 +48,8 @@ class Finding(NamedTuple):
     level: str
     number: str
     remedy: str
+    against: int | None = None
+    of: int | None = None
 
 
 class Unchecked(Exception):
@@ -70,9 +77,11 @@ def headline_holds(checks: Iterable[Check]) -> bool:
     return all(check.level != "FAIL" for check in checks)
 
 
-def graded(level: str, number: str, remedy: str) -> Finding:
-    """A finding; one that passed needs no remedy."""
-    return Finding(level, number, "" if level == "PASS" else remedy)
+def graded(
+    level: str, number: str, remedy: str, against: int | None = None, of: int | None = None
+) -> Finding:
+    """A finding; one that passed needs no remedy. `against` and `of` are those of a `Check`."""
+    return Finding(level, number, "" if level == "PASS" else remedy, against, of)
 
 
 def allowed(n: int) -> float:

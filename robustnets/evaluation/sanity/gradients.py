@@ -2,13 +2,14 @@
 
 Source: Carlini & Wagner 2017, arXiv:1608.04644, sec. IV (saturated losses); Athalye et al. 2018,
 arXiv:1802.00420, sec. 3.1; Pintor et al. 2022, arXiv:2106.09947 (indicators of failure).
+Differences in place of gradients: Chen et al. 2017, arXiv:1708.03999, eq. 6.
 """
 
 import numpy as np
 from keras import ops
 
 from robustnets import backend
-from robustnets.attacks.losses import LOSSES
+from robustnets.attacks.losses import LOSSES, margin
 from robustnets.engines import memory
 from robustnets.evaluation.sanity.check import (
     Finding,
@@ -22,6 +23,10 @@ from robustnets.models.classifier import Classifier, batches
 from robustnets.models.precision import float64_copy
 
 MOSTLY = 0.1  # share of saturated examples at which the cross entropy is of no use
+WAYS = (0.001, 0.01, 0.1)  # l2 lengths of steps, in widths of the box
+ALIKE = 2.0  # factor by which a change may differ from what the gradient says
+SEEN = 1e-5  # of the logits' size: a change that float32 shows beyond its rounding
+FOREIGN = 0.25  # share of the examples at which gradients are those of something else
 
 
 def vanishing(e: Evidence) -> Finding:
@@ -37,7 +42,75 @@ def vanishing(e: Evidence) -> Finding:
         "Gradients are missing: give the layer that loses them a substitute gradient "
         "(layers.with_gradient_of), or attack with many queries (Square, HopSkipJump)."
     )
-    return graded(level, number, remedy)
+    return graded(level, number, remedy, int((zero | broken).sum()), len(x))
+
+
+def own(e: Evidence) -> Finding:
+    """Whether gradients are those of what the model computes, by small steps along them.
+
+    The margin changes along its own gradient by its length times the step. That of another
+    function, which a layer may give instead, says something else, and attacks that follow it
+    climb that function. Any of three lengths may agree, up to a factor of 2: short steps drown in
+    rounding, long ones meet curvature. They start near the examples, off the kinks that lie at
+    the ends of the box and inside flat areas of an image.
+
+    FAIL where more than a quarter of the right examples with a gradient disagree, WARN for more
+    than 2 examples and 2 %.
+    """
+    if _random(e):
+        raise Unchecked("the model draws at random", "Check it without its draws.")
+    low, wide = e.threat.low, e.threat.high - e.threat.low
+    x, y = e.x[e.right], e.y[e.right]
+    nudge = np.random.default_rng(0).uniform(-0.005, 0.005, x.shape)
+    inside = (low + wide * (0.01 + 0.98 * (x - low) / wide + nudge)).astype(np.float32)
+    gradient = margin_gradients(e.classifier, inside, y).astype(np.float64)
+    length = np.sqrt((gradient**2).sum(axis=(1, 2, 3)))
+    way = gradient / np.where(length > 0, length, 1.0)[:, None, None, None]
+    told, agrees = np.zeros(len(x), bool), np.zeros(len(x), bool)
+    for step in WAYS:
+        ahead, behind = (
+            e.classifier.predict((inside + sign * step * wide * way).astype(np.float32))
+            for sign in (1, -1)
+        )
+        change = ops.convert_to_numpy(margin(ahead, y)) - ops.convert_to_numpy(margin(behind, y))
+        said = 2 * step * wide * length
+        visible = np.isfinite(said) & (said > SEEN * np.abs(ahead).max(axis=1))
+        told |= visible
+        agrees |= visible & (change > said / ALIKE) & (change < said * ALIKE)
+    n, count = int(told.sum()), int((told & ~agrees).sum())
+    if n == 0:
+        raise Unchecked("no gradient is large enough to be seen in the logits", "")
+    level = "FAIL" if count > max(FOREIGN * n, allowed(n)) else (
+        "WARN" if count > allowed(n) else "PASS"
+    )  # fmt: skip
+    number = f"along {n - count} of {n} gradients the margin changes as they say"
+    remedy = (
+        "Gradients are not those of this model: if a layer puts a substitute in their place, "
+        "declare it, so that attacks use it knowingly (evaluate(..., defense=...)); attack "
+        "with many queries (Square, HopSkipJump)."
+    )
+    return graded(level, number, remedy, count, n)
+
+
+def _random(e: Evidence) -> bool:
+    return e.evaluations > 1 or not np.array_equal(
+        e.classifier.predict(e.x[:2]), e.classifier.predict(e.x[:2])
+    )
+
+
+def margin_gradients(classifier: Classifier, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The gradient of the margin at each example, float32 (N, H, W, C)."""
+
+    def gradient(x, y):
+        return backend.value_and_grad(lambda inputs: margin(classifier.logits(inputs), y))(x)[1]
+
+    find = classifier.compiled("gradients of the margin", gradient)
+    size = min(memory.batch_size(None, classifier), len(x))
+    parts = [
+        ops.convert_to_numpy(find(*map(ops.convert_to_tensor, (part, labels))))[:n]
+        for (part, n), (labels, _) in zip(batches(x, size), batches(y.astype(np.int32), size))
+    ]
+    return np.concatenate(parts)
 
 
 def saturated(e: Evidence) -> Finding:
@@ -59,7 +132,7 @@ def saturated(e: Evidence) -> Finding:
         f"Divide the logits by about {max(lead / 5, 1):.2g} and evaluate again, or attack with "
         "loss='margin' or 'dlr'."
     )
-    return graded(level, number, remedy)
+    return graded(level, number, remedy, count, len(x))
 
 
 def in_float64(e: Evidence) -> Finding:
@@ -86,7 +159,7 @@ def in_float64(e: Evidence) -> Finding:
     count = int(back.sum())
     number = f"{count} of {lost.sum()} zero gradients are not zero in float64"
     remedy = "Gradients underflow in float32: attack a float64 copy, or logits scaled down."
-    return graded(level_of_count(count, len(x)), number, remedy)
+    return graded(level_of_count(count, len(x)), number, remedy, count, len(x))
 
 
 def flat(

@@ -34,7 +34,8 @@ def unbounded(e: Evidence) -> Finding:
     remedy = (
         "An attack without a limit must always win: gradients are masked or the attack is broken."
     )
-    return graded(level_of_count(left, right), f"{left} of {right} stand at any distance", remedy)
+    number = f"{left} of {right} stand at any distance"
+    return graded(level_of_count(left, right), number, remedy, left, right)
 
 
 def monotone(e: Evidence) -> Finding:
@@ -47,7 +48,8 @@ def monotone(e: Evidence) -> Finding:
     level = next(level for level in ("FAIL", "WARN", "PASS") if level in levels)
     steps = ", ".join(f"{row.sum()} at {eps:.4g}" for row, eps in zip(rows, e.radii))
     remedy = "More room made the attack weaker: mend its step size, or keep its best iterate."
-    return graded(level, f"broken of {e.right.sum()}: {steps}", remedy)
+    lost = max(int((less & ~more).sum()) for less, more in pairwise(rows))
+    return graded(level, f"broken of {e.right.sum()}: {steps}", remedy, lost, int(e.right.sum()))
 
 
 def converged(e: Evidence) -> Finding:
@@ -64,4 +66,4 @@ def converged(e: Evidence) -> Finding:
         fell = int(wrong(e.classifier, made.x, e.y[standing], e.found).sum())
     number = f"{named(attack)} in twice the steps breaks {fell} of {len(standing)} that stand"
     remedy = "The attack has not converged: evaluate with more steps and restarts."
-    return graded("FAIL" if fell > allowed(right) else "PASS", number, remedy)
+    return graded("FAIL" if fell > allowed(right) else "PASS", number, remedy, fell, right)

@@ -55,7 +55,8 @@ def finds_planted(e: Evidence) -> Finding:
     remedy = f"Missed by {', '.join(dict.fromkeys(missed))}: check step size, steps, box and norm."
     if lucky:
         remedy = "Noise finds it too: eps is large for this test to tell anything."
-    return graded(level, f"of {len(x)}: {number}", remedy)
+    left = int((~np.any(hit, axis=0)).sum())
+    return graded(level, f"of {len(x)}: {number}", remedy, left, len(x))
 
 
 def plant(

@@ -61,6 +61,11 @@ def by_gradient(attack: Any) -> bool:
     return not isinstance(attack, WITHOUT_GRADIENTS)
 
 
+def by_queries(attack: Any) -> bool:
+    """Whether an attack learns from answers to queries, and from nothing else."""
+    return not by_gradient(attack) and not isinstance(attack, Noise)
+
+
 def iterates(attack: Any) -> bool:
     """Whether an attack takes several steps along gradients."""
     return by_gradient(attack) and hasattr(attack, "steps")

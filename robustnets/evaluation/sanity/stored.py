@@ -24,7 +24,7 @@ def ball(e: Evidence) -> Finding:
     outside = np.count_nonzero(~(moved <= _radius(e.threat)))
     number = f"{outside} of {len(moved)} outside; farthest {moved.max():.6g} of {e.threat.eps:.6g}"
     remedy = "The attack leaves its ball: project its examples, and count success after that."
-    return graded("FAIL" if outside else "PASS", number, remedy)
+    return graded("FAIL" if outside else "PASS", number, remedy, int(outside), len(moved))
 
 
 def box(e: Evidence) -> Finding:
@@ -33,7 +33,8 @@ def box(e: Evidence) -> Finding:
     inside = ((found.x >= low) & (found.x <= high)).reshape(len(found.x), -1).all(axis=1)
     number = f"{(~inside).sum()} of {len(found.x)} outside [{low:g}, {high:g}]"
     remedy = "The attack leaves the box of valid inputs: clip, and count success after that."
-    return graded("PASS" if inside.all() else "FAIL", number, remedy)
+    count = int((~inside).sum())
+    return graded("FAIL" if count else "PASS", number, remedy, count, len(found.x))
 
 
 def reproduced(e: Evidence) -> Finding:
@@ -47,7 +48,8 @@ def reproduced(e: Evidence) -> Finding:
     broken = (found.broken_by >= 0) & _contradicted(e, found.x, np.ones(len(found.y), bool))
     number = f"{clean.sum()} clean and {broken.sum()} broken ones are not, of {len(found.y)}"
     remedy = "Stored outcomes do not come back: is this the same model, in inference mode?"
-    return graded(level_of_count(int((clean | broken).sum()), len(found.y)), number, remedy)
+    count, n = int((clean | broken).sum()), len(found.y)
+    return graded(level_of_count(count, n), number, remedy, count, n)
 
 
 def _contradicted(e: Evidence, x: np.ndarray, stored: np.ndarray) -> np.ndarray:

@@ -67,7 +67,7 @@ def label_leaking(e: Evidence) -> Finding:
         "The attack gives the label away or climbs the wrong way: check the sign of its loss, "
         "start from the clean example, take more and smaller steps, keep the worst iterate."
     )
-    return graded(level, number, remedy)
+    return graded(level, number, remedy, max(mended, surer), len(e.x))
 
 
 def _by_gradients(e: Evidence) -> np.ndarray:
@@ -82,4 +82,5 @@ def _against(e: Evidence, strong: np.ndarray, name: str, weak: str, remedy: str)
         f"{name} {strong.sum()}, {named(attack)} {broken.sum()} of {len(strong)} "
         f"({(broken & ~strong).sum()} by the latter alone)"
     )
-    return graded(level_of_pair(strong, broken), number, remedy)
+    count = int((broken & ~strong).sum())
+    return graded(level_of_pair(strong, broken), number, remedy, count, len(strong))

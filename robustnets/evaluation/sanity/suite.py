@@ -40,7 +40,7 @@ def only_black_box(e: Evidence) -> Finding:
     if level == "WARN" and count <= max(2, 0.002 * n):
         level = "PASS"
     remedy = "A black-box attack beats those with gradients, which are therefore in doubt."
-    return graded(level, f"{count} of {n} broken by queries only", remedy)
+    return graded(level, f"{count} of {n} broken by queries only", remedy, count, n)
 
 
 def unbeaten(e: Evidence) -> Finding:
@@ -65,7 +65,7 @@ def unbeaten(e: Evidence) -> Finding:
     number = f"{count} of {e.standing.sum()} that stand fall" + (f" ({by})" if by else "")
     remedy = "A probe beats the evaluation: add that attack to the suite."
     level = "FAIL" if count > allowed(int(e.right.sum())) else "PASS"
-    return graded(level, number, remedy)
+    return graded(level, number, remedy, count, int(e.right.sum()))
 
 
 def whole(e: Evidence) -> Finding:
