@@ -22,6 +22,7 @@ from robustnets.models import Classifier, InFloat64, ScaledLogits, SoftmaxOutput
 from robustnets.models.load import load_classifier
 
 SHAPE = (5, 4, 3)
+pytestmark = pytest.mark.filterwarnings("ignore:.*it is used through")
 X = np.random.default_rng(0).uniform(0, 1, (6, *SHAPE)).astype(np.float32)
 KERNEL = np.random.default_rng(1).normal(0, 0.3, (60, 7)).astype(np.float32)
 LINF, L2 = ThreatModel("linf", 0.1), ThreatModel("l2", 1.0)
@@ -58,7 +59,14 @@ def test_predictions_are_float32(policy, head):
     assert keras.backend.standardize_dtype(classifier.logits(X).dtype) == "float32"
 
 
-@pytest.mark.parametrize("policy", POLICIES[:3], indirect=True)
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "mixed_bfloat16",
+        *(pytest.param(p, marks=pytest.mark.slow) for p in ("mixed_float16", "float64")),
+    ],
+    indirect=True,
+)
 @pytest.mark.parametrize(
     "attack",
     [
@@ -90,7 +98,8 @@ def test_images_of_another_dtype(dtype):
     assert np.abs(found.x - X).max() > 0.09
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"], indirect=True)
 def test_pages_and_files(policy, tmp_path):
     model = linear()
     y = Classifier(model).predict(X).argmax(axis=1)

@@ -13,6 +13,7 @@ from robustnets.models import Classifier
 from robustnets.models.load import load_classifier
 
 SHAPE = (5, 4, 3)
+pytestmark = pytest.mark.filterwarnings("ignore:.*it is used through")
 X = np.random.default_rng(0).uniform(0, 1, (40, *SHAPE)).astype(np.float32)
 W = np.random.default_rng(1).normal(0, 1, (60, 1)).astype(np.float32)
 B = -np.mean(X.reshape(40, -1) @ W, keepdims=True)[0]
@@ -94,6 +95,7 @@ def test_it_is_attacked_to_its_closed_form(head):
     np.testing.assert_array_equal(found.success[clear], (away < eps)[clear])
 
 
+@pytest.mark.slow
 def test_its_page():
     labels = (Z[:, 0] > 0).astype(int)
     with pytest.warns(UserWarning, match="of one value"):
