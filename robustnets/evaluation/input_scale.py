@@ -19,7 +19,7 @@ from robustnets.evaluation.scales import Scale, usual
 from robustnets.models.classifier import Classifier
 
 EXAMPLES = 200  # that are looked at, evenly by class
-CHANCE = 1e-3  # p below which a difference between two scales is none of chance
+CHANCE = 0.02  # p below which a difference between two scales is none of chance
 GAIN, LEAST_GAIN = 0.25, 0.03  # in accuracy: enough alone to refuse, and the least to be told
 CLEARLY_WRONG = 10  # examples that one class for everything gets wrong, none of them by chance
 SAME = 0.02  # of accuracy: between scales so close the likelihood decides
