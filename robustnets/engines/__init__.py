@@ -11,7 +11,6 @@ from keras import ops
 
 from robustnets.attacks.base import Attack, shrink
 from robustnets.core.seeds import derive
-from robustnets.core.threat import number as number_of
 from robustnets.engines import memory
 from robustnets.engines.adversarial import Adversarial
 from robustnets.engines.bar import bar
@@ -20,6 +19,7 @@ from robustnets.engines.checks import (
     check_attack,
     refuse_broken,
     refuse_probabilities,
+    with_radii,
 )
 from robustnets.engines.job import Job, Outcome
 from robustnets.models.accept import classifier_of
@@ -141,7 +141,7 @@ def run(
     numbers = np.arange(len(x)) if numbers is None else np.asarray(numbers)
     if numbers.shape != (len(x),) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
         raise ValueError(f"numbers must be {len(x)} ints >= 0, got {numbers!r}")
-    specs = [attack] if epsilons is None else _with_radii(attack, epsilons)
+    specs = [attack] if epsilons is None else with_radii(attack, epsilons)
     with (
         classifier.seeded(_of_model(seed, attack, numbers)),
         bar(type(attack).__name__, progress) as show,
@@ -260,7 +260,7 @@ def sweep(
         results = run(attack, classifier, x, y, engine=engine, epsilons=epsilons, **settings)
         yield from zip(epsilons, results)
         return
-    specs = _with_radii(attack, epsilons)
+    specs = with_radii(attack, epsilons)
     if engine != "native" or not hasattr(attack, "direction"):
         for eps, spec in zip(epsilons, specs):
             yield eps, run(spec, classifier, x, y, engine=engine, **settings)
@@ -281,15 +281,6 @@ def sweep(
         seconds = time.perf_counter() - started
         yield eps, Adversarial(moved, success, forward, backward, seconds, x)
         started = time.perf_counter()
-
-
-def _with_radii(attack: Any, epsilons: Sequence[float]) -> list[Any]:
-    if isinstance(epsilons, str) or not hasattr(epsilons, "__len__") or len(epsilons) == 0:
-        raise ValueError(
-            f"epsilons must be a list of at least one radius, such as [0.1], got {epsilons!r}"
-        )
-    radii = [float(number_of("eps", eps)) for eps in epsilons]
-    return [replace(attack, threat=replace(attack.threat, eps=eps)) for eps in radii]
 
 
 def _succeeds(attack, classifier, x, y, batch_size) -> np.ndarray:

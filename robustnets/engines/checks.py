@@ -1,11 +1,13 @@
 """What can be wrong with the arguments of an engine, and with a model's answers."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from robustnets.core.arrays import as_images, as_labels
+from robustnets.core.threat import number
 from robustnets.models.classifier import Classifier
 from robustnets.models.probabilities import gives_probabilities
 
@@ -75,6 +77,20 @@ def check_attack(attack: Any) -> None:
             f"{such}, got {name}, which is several: give its attacks(classes) to worst_case"
         )
     raise ValueError(f"{such}, got {attack!r}")
+
+
+def with_radii(attack: Any, epsilons: Any) -> list[Any]:
+    """The attack at each radius; these are numbers or texts such as "8/255".
+
+    Raises:
+        ValueError: for no list of radii.
+    """
+    if isinstance(epsilons, str) or not hasattr(epsilons, "__len__") or len(epsilons) == 0:
+        raise ValueError(
+            f"epsilons must be a list of at least one radius, such as [0.1], got {epsilons!r}"
+        )
+    radii = [float(number("eps", eps)) for eps in epsilons]
+    return [replace(attack, threat=replace(attack.threat, eps=eps)) for eps in radii]
 
 
 def check_examples(

@@ -254,7 +254,7 @@ def _fingerprint(x: np.ndarray, y: np.ndarray) -> str:
 
 def _check(attacks: Sequence[Any], evaluations: int, needed: int) -> None:
     if isinstance(attacks, str) or not hasattr(attacks, "__len__") or len(attacks) == 0:
-        raise ValueError(f"attacks must be a list of at least one attack, got {attacks!r}")
+        raise ValueError(f"attacks must hold at least one attack, got {attacks!r}")
     for attack in attacks:
         check_attack(attack)
     if len(set(attacks)) < len(attacks):

@@ -15,15 +15,16 @@ def classifier_of(model: Any, name: str = "classifier") -> Classifier:
     and keeps it.
 
     Args:
-        model: a Classifier, which comes back as it is; a Keras model; or where one is, as for
-            `load_classifier`, read in Keras' safe mode.
+        model: a Classifier, or what wraps one, which comes back as it is; a Keras model; or
+            where one is, as for `load_classifier`, read in Keras' safe mode.
         name: of the argument, for messages.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: for anything else, or a model that is no classifier of images.
     """
-    if isinstance(model, Classifier):
+    wrapped = hasattr(model, "logits") and hasattr(model, "image_shape")
+    if isinstance(model, Classifier) or (wrapped and not isinstance(model, (type, keras.Model))):
         return model
     if isinstance(model, (str, os.PathLike)):
         from robustnets.models.load import load_classifier

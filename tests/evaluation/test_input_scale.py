@@ -14,11 +14,9 @@ from robustnets.evaluation import evaluate, verdict
 from robustnets.evaluation.input_scale import (
     COMMAND,
     COMMAND_WITHOUT_RANGE,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
     check_scale,
-    usual,
 )
+from robustnets.evaluation.scales import IMAGENET_MEAN, IMAGENET_STD, usual
 from robustnets.evaluation.surrogate import trained_surrogate
 from robustnets.experiments.attack_model import attack_model, attacks_of
 from robustnets.models.classifier import Classifier
