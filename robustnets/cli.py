@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import math
 import os
 import sys
 import time
@@ -471,8 +470,6 @@ def evaluate(
         folder = str(data_dir) if data_dir else None
         kept = Store(store)
         _check_folders(kept.root, out_dir)
-        if fail_under is not None and math.isnan(fail_under):
-            raise ValueError("--fail-under must be a share from 0 to 1, got nan")
         request = work.Request(
             model, examples, norm, eps, suite, n, seed, defense, budget, input_range, any_eps
         )

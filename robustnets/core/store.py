@@ -133,7 +133,8 @@ def check_folder(folder: Path) -> None:
             file.write(b"x")
             file.flush()
     except OSError as problem:
-        raise _about(folder, problem) from problem
+        why = f"cannot be written to ({problem.strerror})"
+        raise OSError(problem.errno, why, str(folder)) from problem
 
 
 @contextlib.contextmanager

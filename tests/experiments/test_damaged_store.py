@@ -1,10 +1,11 @@
 """Whatever is damaged in a store is named, set aside and computed again, with the same result."""
 
-import json
+import io
 import os
 import shutil
+import struct
 import warnings
-from pathlib import Path
+import zipfile
 
 import keras
 import numpy as np
@@ -41,22 +42,28 @@ def without_its_end(raw):
 
 
 def flipped_early(raw):
-    return _flipped(raw, len(raw) // 5)
+    return _flipped(raw, 1)
 
 
 def flipped_in_the_middle(raw):
-    return _flipped(raw, len(raw) // 2)
+    return _flipped(raw, 4)
 
 
 def flipped_late(raw):
-    return _flipped(raw, len(raw) * 4 // 5)
+    return _flipped(raw, 7)
 
 
 def another_file(raw):
     return b"not what it was" * 10
 
 
-def _flipped(raw, place):
+def _flipped(raw, eighth):
+    """One bit of the largest member's data: some bits elsewhere, as of a date, mean nothing."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.compress_size)
+    name, extra = struct.unpack("<HH", raw[largest.header_offset + 26 : largest.header_offset + 30])
+    start = largest.header_offset + 30 + name + extra
+    place = start + largest.compress_size * eighth // 8
     return raw[:place] + bytes([raw[place] ^ 0x10]) + raw[place + 1 :]
 
 
@@ -222,7 +229,7 @@ def test_a_checkpoint(tmp_path, how):
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_parts_of_an_attack(tmp_path_factory, how, attacked):
+def test_parts_of_an_attack(how, attacked):
     run, folder = attacked
     expected, paths = run(), sorted(folder.rglob("*.npz"))
     assert paths
@@ -335,9 +342,6 @@ def test_what_the_disk_says_is_not_damage(tmp_path):
 
 def npz_with(tmp_path, header, data=b""):
     """An .npz file of one array with a header of one's own, checksums and all."""
-    import io
-    import zipfile
-
     member = io.BytesIO()
     np.lib.format.write_array_header_1_0(member, header)
     path = tmp_path / "claims.npz"
@@ -378,4 +382,3 @@ def test_what_was_written_comes_back(tmp_path):
             np.testing.assert_array_equal(found[name], array)
             assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
         found["columns"][0, 0] = 7  # writable
-    assert json.dumps(sorted(map(str, Path(tmp_path).iterdir())))
