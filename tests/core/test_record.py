@@ -156,6 +156,7 @@ def test_a_frame_has_a_row_for_each_radius_and_example():
     right = frame[frame["clean"] == frame["label"]]
     fooled = (right["adversarial"] != right["label"]).groupby(right["eps"]).mean()
     assert fooled.tolist() == (record.fooled.sum(axis=1) / record.correct.sum()).tolist()
+    assert by_eps["fooled"].sum().tolist() == record.fooled.sum(axis=1).tolist() == [1, 3]
     aimed = frame[frame["aimed"]]
     hit = (aimed["adversarial"] == aimed["target"]).groupby(aimed["eps"]).sum()
     assert hit.tolist() == aimed.groupby("eps")["reached"].sum().tolist() == [1, 3]
