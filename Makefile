@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PYTEST  = $(BIN)/python -m pytest -n 2 --dist loadgroup
 STORE  ?= build/demo-store
 CHAPTERS ?= stopping filters regularization evasion smoothing distillation
 # what must hold on JAX as well as on TensorFlow
@@ -10,13 +11,13 @@ ON_BOTH := tests/contracts tests/callbacks tests/layers tests/training tests/tes
 	tests/attacks/test_planted.py tests/attacks/test_projections.py \
 	tests/evaluation/test_frozen_draws.py tests/models/test_randomness.py \
 	tests/engines/test_models_that_draw.py
-# what else runs there, in ten more minutes
+# what else runs there, in some more minutes
 MORE_ON_BOTH := tests/attacks tests/engines
 # tests compile much and compute little, so that optimising what is compiled takes longer than it saves
 HASTY  := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-jax lint bench notebooks report full clean help
+.PHONY: demo test test-all test-jax lint bench notebooks report full clean help
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -31,12 +32,17 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 demo: $(READY) ## run all chapters on embedded data and say where the page is
 	$(BIN)/robustnets run $(CHAPTERS) --scale demo --store $(STORE) --out build/demo -j 2
 
-test: lint ## lint, types and tests, the contracts on both backends
-	$(HASTY) $(BIN)/python -m pytest -n 2 --dist loadgroup
-	$(HASTY) KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(ON_BOTH)
+test: lint ## lint, types and tests, the contracts on both backends (10 minutes on two cores)
+	$(HASTY) $(PYTEST) -m "not slow"
+	$(HASTY) KERAS_BACKEND=jax $(PYTEST) -m "not slow" $(ON_BOTH)
+
+test-all: $(READY) ## what `make test` leaves out: tests marked slow, and more on JAX
+	$(HASTY) $(PYTEST) -m slow
+	$(HASTY) KERAS_BACKEND=jax $(PYTEST) -m slow $(sort $(ON_BOTH) $(MORE_ON_BOTH))
+	$(MAKE) test-jax
 
 test-jax: $(READY) ## the tests of single attacks and of engines on JAX, too
-	$(HASTY) KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadgroup $(MORE_ON_BOTH)
+	$(HASTY) KERAS_BACKEND=jax $(PYTEST) -m "not slow" $(MORE_ON_BOTH)
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from tiny_models import dense_classifier
+from tiny_models import SHAPE, dense_classifier
 
 from robustnets import backend
 
@@ -48,6 +48,24 @@ def trained_classifier(digits):
     """A small network trained on the first 1500 digits, right on most of them."""
     x, y = digits
     classifier = dense_classifier(20, 10, shape=x.shape[1:])
+    train(classifier, x[:1500], y[:1500], epochs=15)
+    return classifier
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """A small network that tells 7 Gaussian clouds apart, and 28 other images (5, 4, 3) of them."""
+    rng = np.random.default_rng(5)
+    centres = rng.uniform(0.2, 0.8, (7, *SHAPE))
+    y = np.arange(700) % 7
+    x = np.clip(centres[y] + rng.normal(0, 0.15, (700, *SHAPE)), 0, 1).astype(np.float32)
+    classifier = dense_classifier(11, 7)
+    train(classifier, x[28:], y[28:], epochs=8)
+    return classifier, x[:28]
+
+
+def train(classifier, x, y, epochs):
+    """Train with Adam in batches of 50, for as many epochs over x float32 (N, ...) and y (N,)."""
     model = classifier.model
     optimizer = keras.optimizers.Adam(0.01)
     optimizer.build(model.trainable_variables)
@@ -57,11 +75,7 @@ def trained_classifier(digits):
         return keras.ops.mean(losses)
 
     epoch = backend.epoch_function(model, optimizer, loss, xla=False)
-    data = (
-        keras.ops.convert_to_tensor(x[:1500]),
-        keras.ops.convert_to_tensor(y[:1500].astype(np.int32)),
-    )
-    rng = np.random.default_rng(0)
-    for _ in range(15):
-        epoch(*data, rng.permutation(1500).reshape(30, 50).astype(np.int32))
-    return classifier
+    data = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y.astype(np.int32))
+    rng, steps = np.random.default_rng(0), len(x) // 50
+    for _ in range(epochs):
+        epoch(*data, rng.permutation(len(x))[: 50 * steps].reshape(steps, 50).astype(np.int32))

@@ -1,5 +1,6 @@
 """The README's promises: its code runs, its results are those of the reports, its links resolve."""
 
+import configparser
 import re
 import shutil
 import subprocess
@@ -83,3 +84,15 @@ def test_every_make_target_that_the_readme_names_exists():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
     named = set(re.findall(r"\bmake ([a-z]+)", TEXT))
     assert {"demo", "test"} <= named <= targets
+
+
+def test_the_requirements_beside_another_tensorflow_are_those_of_setup_cfg():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    needed = config["options"]["install_requires"].split()
+    command = re.search(r"after `pip install ([^`]*)`", TEXT).group(1)
+    named = [word.strip("'") for word in command.split()]
+    assert "keras>=3.12.1" in needed
+    assert "keras>=3.12.1" in named
+    names = {re.split("[<>=]", line)[0] for line in needed} - {"tensorflow"}
+    assert sorted(re.split("[<>=]", word)[0] for word in named) == sorted(names)

@@ -6,12 +6,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from robustnets.core.npz import read_arrays
 from robustnets.core.store import Damaged, write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _EMPTY: Mapping[str, np.ndarray] = MappingProxyType({})
 
@@ -164,6 +167,51 @@ class Record:
             return self
         return replace(
             self, arrays={k: v for k, v in self.arrays.items() if k == "target" or k in keep}
+        )
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row for each radius and example, for pandas: `record.to_frame().to_csv(path)`.
+
+        Returns:
+            E * N rows, all examples of the first radius first, with the columns "eps" float64;
+            "example" int, 0..N-1; "label", "clean" and "adversarial" int, the classes of the
+            fields of these names; "clean_correct", "robust" and "fooled" bool; "aimed" and
+            "reached" bool, where the attack had a target; and each of `arrays` by its name,
+            with what has no radius repeated for each. The probabilities of all classes are
+            left out (see `probabilities`). Where nothing was attacked (E = 0): N rows, without
+            "eps" and what describes the attack.
+        """
+        import pandas as pd
+
+        n, e = len(self.label), len(self.epsilons)
+        by_example = {
+            "example": np.arange(n),
+            "label": self.label,
+            "clean": self.clean,
+            "clean_correct": self.correct,
+        }
+        by_radius: dict[str, np.ndarray] = {}
+        if e:
+            by_radius = {
+                "adversarial": self.adversarial,
+                "robust": self.robust,
+                "fooled": self.fooled,
+            }
+            if "target" in self.arrays:
+                by_example["aimed"] = self.aimed
+                by_radius["reached"] = self.reached
+        for name, array in self.arrays.items():
+            if name.endswith("_log_probabilities"):
+                continue
+            if array.shape == (n,):
+                by_example[name] = array
+            elif e:
+                by_radius[name] = array
+        eps = {"eps": np.repeat(self.epsilons, n)} if e else {}
+        return pd.DataFrame(
+            eps
+            | {name: np.tile(array, max(e, 1)) for name, array in by_example.items()}
+            | {name: array.ravel() for name, array in by_radius.items()}
         )
 
     def save(self, path: Path) -> Path:

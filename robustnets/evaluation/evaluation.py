@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from robustnets.evaluation.subject import Subject
 from robustnets.evaluation.threats import UNDEFENDED, Row
 from robustnets.report.page import Page
 from robustnets.stats.intervals import Interval, rate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -197,6 +200,49 @@ class Evaluation:
                 f"{bar:g} is reached: {why}"
             )
         return ""
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row for each example, for pandas: `evaluation.to_frame().to_csv(path)`.
+
+        Returns:
+            N rows, numbered by the index "example", with the columns "label" and "clean" int,
+            the true class and the one predicted without an attack; "clean_correct" bool, and
+            "robust" bool, whether it is right and nobody broke it within eps, whose means are
+            `accuracy` and `robust_accuracy`; "distance" float64, in the norm of the threat, of
+            the nearest adversarial example known: 0 where the example is wrong as it stands,
+            infinite where none is known; "nearest" int, the class predicted there. Then for
+            each attacker that took part, by the key of its row, "KEY: outcome", which is
+            "wrong" (as it stands), "broken" or "robust"; "KEY: broken by", the name of the
+            attack, or ""; "KEY: predicted" int, what its victim says of the attacked example;
+            "KEY: forward" and "KEY: backward" int, the passes spent on the example.
+        """
+        import pandas as pd
+
+        attacked = next(a for a in self.attackers if a.row.counts)
+        columns: dict[str, Any] = {
+            "label": self.y,
+            # an example that is wrong as it stands is left as it stands
+            "clean": np.where(self.right, self.y, attacked.predicted),
+            "clean_correct": self.right,
+            "robust": self.robust,
+            "distance": self.nearest.distance,
+            "nearest": self.predicted,
+        }
+        for a in self.attackers:
+            if not a.took_part:
+                continue
+            key, case = a.row.key, a.case
+            names = [type(part.attack).__name__ for part in case.parts]
+            columns |= {
+                f"{key}: outcome": np.select(
+                    [case.robust, case.right], ["robust", "broken"], "wrong"
+                ),
+                f"{key}: broken by": [names[i] if i >= 0 else "" for i in case.broken_by],
+                f"{key}: predicted": a.predicted,
+                f"{key}: forward": case.forward,
+                f"{key}: backward": case.backward,
+            }
+        return pd.DataFrame(columns, index=pd.RangeIndex(len(self.y), name="example"))
 
     def page(self) -> Page:
         """The evaluation as a page."""

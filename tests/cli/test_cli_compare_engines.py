@@ -55,6 +55,7 @@ def test_mistakes(arguments, message, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(backend.name() != "tensorflow", reason="peers run on TensorFlow")
+@pytest.mark.slow
 def test_from_a_word_to_a_page(tmp_path, monkeypatch):
     store, out = tmp_path / "store", tmp_path / "out"
     settings = {"n": 20, "store": Store(store)}

@@ -70,6 +70,7 @@ def test_an_upper_bound_passes_no_bar(files, monkeypatch):
     assert evaluate(files, "-n", "30").exit_code == 0
 
 
+@pytest.mark.slow
 def test_other_processes_find_the_same(files, tmp_path):
     """80 examples: two pieces of each attack, in one process, in two and on a cluster."""
     x, y = (np.concatenate([np.load(files / "examples.npz")[k]] * 2) for k in "xy")

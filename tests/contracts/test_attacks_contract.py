@@ -33,13 +33,13 @@ from robustnets.attacks import (
     balls,
 )
 from robustnets.core.threat import ThreatModel
-from robustnets.models import Classifier
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 1, (7, 5, 4, 3)).astype(np.float32)
 Y = RNG.integers(0, 2, len(X)).astype(np.int32)
-SEEDS = np.arange(len(X), dtype=np.int32)
 DUAL = {"linf": 1, "l2": 2, "l1": np.inf}  # norm: order of the dual norm
+NEAR = {"linf": 0.05, "l2": 0.2, "l1": 0.15, "l0": 1}  # too small for a success on `far` images
+LOUD = {"linf": 0.2, "l2": 1.5, "l1": 0.9, "l0": 5}  # with which noise is seldom a success
 RADIUS = {"linf": 0.1, "l2": 0.3, "l1": 0.9, "l0": 7}  # norm: a radius that suits the images
 ROUNDING = {"linf": 1e-6, "l2": 1e-6, "l1": 1e-5, "l0": 0}  # l1 adds up one error for each value
 # between batches and graphs; one value of an l1 step may gather the rounding of all
@@ -72,6 +72,49 @@ SETTINGS: dict[type, tuple[dict, ...]] = {
     OnePixel: ({"population": 8, "generations": 2, "pixels": 3},),
     EveryPixel: ({"budget": 60, "block": 20},),
     Square: ({"budget": 12},),
+}
+# What makes an attack patient enough to show what it can, on models that cost next to nothing.
+PATIENT: dict[type, tuple[dict, ...]] = {
+    APGD: (
+        {"steps": 6, "stop_early": False},
+        {"steps": 6, "restarts": 2, "loss": "dlr"},
+    ),
+    CarliniWagner: ({"steps": 200, "rounds": 5, "first": 1.0, "rate": 0.02},),
+    FAB: ({"steps": 10},),
+    LBFGS: ({"steps": 20, "rounds": 8, "first": 1.0},),
+    HopSkipJump: ({"max_iter": 8, "max_eval": 100, "init_eval": 40, "init_size": 20},),
+    NES: ({"budget": 200, "samples": 10, "sigma": 0.1},),
+    LabelOnlyNES: ({"budget": 600, "samples": 10, "copies": 4, "init_size": 20},),
+    Evolutionary: ({"budget": 300, "population": 30, "survivors": 6},),
+    OnePixel: ({"population": 20, "generations": 10},),
+    EveryPixel: ({"block": 20},),
+    Square: ({"budget": 150},),
+}
+# What follows lists the exceptions with their reasons, by attack or by attack and norm.
+# The share of the best gain possible that an attack must reach on a linear model, if not all;
+# None: it may even lower the loss.
+SHARES: dict[type | tuple[type, str], tuple[float | None, str]] = {
+    Noise: (None, "it draws at random and keeps what it drew"),
+    (PGD, "l2"): (0.95, "a few steps from a random start do not turn all the way"),
+    (APGD, "l2"): (0.99, "likewise"),
+    (APGD, "l1"): (0.7, "a few steps from a random start do not take all back that it moved"),
+    NES: (0.3, "it estimates each gradient from ten queries in 60 dimensions"),
+    LabelOnlyNES: (0.0, "labels say nothing where no success lies within the radius"),
+    Evolutionary: (0.25, "some generations of random signs in 60 dimensions"),
+    OnePixel: (0.3, "some generations of random pixels and colours"),
+    Square: (0.2, "some random squares"),
+}
+# By what share the distance to the boundary of a linear model may exceed the closed form, if by
+# more than 0.001.
+EXCESS: dict[type | tuple[type, str], tuple[float, str]] = {
+    CarliniWagner: (0.005, "Adam circles around the optimum"),
+    DeepFool: (0.021, "the paper's overshoot of 0.02"),
+    DynamicDeepFool: (0.501, "its first step overshoots by 0.5"),
+    FAB: (0.01, "steps are longer by eta, and drawn back a share of the way"),
+    (FAB, "l1"): (0.05, "likewise, and the box ends the way of several values"),
+    LBFGS: (0.015, "c is bisected a few times"),
+    (HopSkipJump, "l2"): (0.2, "some hundred labels estimate a gradient in 60 dimensions"),
+    (HopSkipJump, "linf"): (0.35, "likewise"),
 }
 # those that climb a linear model's score to its optimum, and what they need for it
 CLIMBERS: dict[type, dict] = {FGSM: {}, BIM: {"steps": 4}, PGD: {"steps": 4, "random_start": False}}
@@ -118,11 +161,31 @@ once_each = pytest.mark.parametrize(
         if not case.values[2] and case.values[1] == case.values[0].func.norms[0]
     ],
 )
+
+
+def at_its_best(attack):
+    """Settings with which an attack shows what it can."""
+    return PATIENT.get(attack, SETTINGS.get(attack, ({},)))
+
+
+every_direct = pytest.mark.parametrize(
+    ("attack", "norm", "targeted"),
+    cases(lambda attack: () if attack.minimal else at_its_best(attack)),
+)
+every_minimal = pytest.mark.parametrize(
+    ("attack", "norm", "targeted"),
+    cases(lambda attack: at_its_best(attack)[:1] if attack.minimal else ()),
+)
+every_attacker = pytest.mark.parametrize(
+    ("attack", "norm", "targeted"),
+    cases(lambda attack: () if attack is Noise else at_its_best(attack)[:1]),
+)
 every_climber = pytest.mark.parametrize(
     ("attack", "norm", "targeted"),
     cases(lambda attack: (CLIMBERS[attack],) if attack in CLIMBERS else ()),
 )
 COMPILED: dict = {}
+SOUND, NAN, CONSTANT = range(3)  # what can be wrong with a model, for one example
 NEED_STARTS = (HopSkipJump, LabelOnlyNES)  # targeted ones, which draws seldom give
 PIXELS = (OnePixel, EveryPixel)  # whose l0 counts pixels instead of values
 
@@ -134,15 +197,20 @@ def how_far(spec, x, adv):
     return balls.distances(x, adv)[spec.threat.norm].max()
 
 
-def attacked(spec, classifier, x=X, y=Y, eps=0.1, seeds=SEEDS, eager=False):
-    """Perturb with one radius per example; a scalar is repeated."""
+def attacked(spec, classifier, x=X, y=Y, eps=0.1, seeds=None, eager=False, faults=None):
+    """Perturb with one radius per example; a scalar is repeated.
+
+    `faults`, int32 (N,), breaks the model for single examples; see `with_faults`.
+    """
     radii = np.broadcast_to(np.float32(eps), (len(x),)).copy()
+    seeds = np.arange(len(x), dtype=np.int32) if seeds is None else seeds
     tensors = [ops.convert_to_tensor(a) for a in (x, y, seeds, radii)]
     spec = dataclasses.replace(spec, threat=dataclasses.replace(spec.threat, eps=0.0))
     if eager:
         return ops.convert_to_numpy(spec.perturb(classifier.logits, *tensors))
     perturb, _ = compiled(spec, classifier)
-    return ops.convert_to_numpy(perturb(*tensors))
+    faults = np.zeros(len(x), np.int32) if faults is None else faults
+    return ops.convert_to_numpy(perturb(*tensors, ops.convert_to_tensor(faults)))
 
 
 def compiled(spec, classifier):
@@ -151,15 +219,32 @@ def compiled(spec, classifier):
     if key not in COMPILED:
         shapes: list = []
 
-        def perturb(x, y, seeds, eps):
+        def perturb(x, y, seeds, eps, faults):
             shapes.append(tuple(x.shape))
-            return spec.perturb(classifier.logits, x, y, seeds, eps)
+            return spec.perturb(with_faults(classifier.logits, faults), x, y, seeds, eps)
 
-        # as the native engine compiles graphs of attacks whose examples leave the batch
-        any_batch = isinstance(classifier, Classifier)
+        # as the native engine compiles graphs of attacks whose examples leave the batch;
         # the classifier is kept, so that no other gets its id
-        COMPILED[key] = backend.compiled(perturb, any_batch=any_batch), shapes, classifier
+        COMPILED[key] = backend.compiled(perturb, any_batch=True), shapes, classifier
     return COMPILED[key][:2]
+
+
+def with_faults(logits, faults):
+    """A model that is broken for some examples, in the same graph as the sound one.
+
+    Args:
+        logits: (M, ...) -> (M, K).
+        faults: int32 (N,): `SOUND`; `NAN`, its logits are NaN; `CONSTANT`, all are the same.
+    """
+
+    def broken(x):
+        # a population asks about several points of each example, one after the other
+        fault = ops.repeat(faults, ops.shape(x)[0] // ops.shape(faults)[0], axis=0)[:, None]
+        same = 0.0 * ops.sum(x, axis=(1, 2, 3))[:, None]
+        z = ops.where(fault == CONSTANT, same, logits(x))
+        return ops.where(fault == NAN, np.float32(np.nan), z)
+
+    return broken
 
 
 def losses_of(classifier, x, y):
@@ -228,6 +313,134 @@ def test_pixels_rounded_to_uint8_stay_within_half_a_step(attack, norm, targeted,
         assert how_far(spec, clean, saved) <= eps
     else:
         assert balls.distances(clean, saved)["linf"].max() <= eps + 1 / 510 + 1e-6
+
+
+def row(table, spec, otherwise):
+    """What a table says of an attack, or of the one that it was made from, without the reason."""
+    keys = [key for kind in type(spec).__mro__ for key in ((kind, spec.threat.norm), kind)]
+    return next((table[key] for key in keys if key in table), (otherwise,))[0]
+
+
+def far(classifier, targeted):
+    """Eight images far from the edges of the box and from the boundary of the linear model.
+
+    Returns:
+        x float32 (8, 5, 4, 3), on both sides in turn; y int32 (8,), what to leave or reach; w
+        float64 (60,), the gradient of the score of class 1; and the score at each, float64.
+    """
+    w = classifier.model.layers[-1].weights[0].numpy()[:, 1].astype(float)
+    side = np.array([1, -1] * 4)
+    undecided = 0.5 - 0.5 * w.sum() / (w @ w) * w
+    spread = np.random.default_rng(2).uniform(0.3, 1, (len(side), len(w)))
+    x = (undecided + 0.25 * side[:, None] * spread * np.sign(w)).astype(np.float32)
+    y = ((side > 0) != targeted).astype(np.int32)
+    return x.reshape(-1, *X.shape[1:]), y, w, x.astype(float) @ w
+
+
+def gains(classifier, x, adv, y, targeted):
+    """What the attacker gained in cross entropy, per example."""
+    gained = losses_of(classifier, adv, y) - losses_of(classifier, x, y)
+    return -gained if targeted else gained
+
+
+@every_direct
+def test_never_lowers_the_loss_of_a_linear_model(attack, norm, targeted, linear_classifier):
+    """And a success stays one."""
+    x, y, *_ = far(linear_classifier, targeted)
+    if row(SHARES, attack(ThreatModel(norm, 1)), 1) is None:
+        return
+    for eps in (0.1 * RADIUS[norm], RADIUS[norm], 100 * RADIUS[norm]):
+        adv = attacked(attack(ThreatModel(norm, eps)), linear_classifier, x, y, eps=eps)
+        assert gains(linear_classifier, x, adv, y, targeted).min() >= -1e-5
+        adv = attacked(attack(ThreatModel(norm, eps)), linear_classifier, x, 1 - y, eps=eps)
+        assert ((linear_classifier.predict(adv).argmax(axis=1) == 1 - y) == targeted).all()
+
+
+@every_direct
+def test_reaches_its_share_of_the_optimum_of_a_linear_model(
+    attack, norm, targeted, linear_classifier
+):
+    """By the radius times the dual norm of w, where neither the box nor a success ends it."""
+    x, y, w, score = far(linear_classifier, targeted)
+    eps = NEAR[norm]
+    spec = attack(ThreatModel(norm, eps))
+    share = row(SHARES, spec, 1.0)
+    if share is None:
+        return
+    adv = attacked(spec, linear_classifier, x, y, eps=eps)
+    moved = -np.sign(score) * ((adv.astype(float) - x).reshape(len(x), -1) @ w)
+    if norm == "l0":
+        flat = x.reshape(len(x), -1)
+        edge = np.where(-np.sign(score)[:, None] * w > 0, 1 - flat, flat) * np.abs(w)
+        if isinstance(spec, PIXELS):
+            edge = edge.reshape(len(x), -1, x.shape[-1]).sum(axis=-1)
+        best = np.sort(edge, axis=1)[:, -int(eps) :].sum(axis=1)
+    else:
+        best = np.full(len(x), eps * np.linalg.norm(w, DUAL[norm]))
+    assert (best < np.abs(score)).all()
+    assert (moved <= best * (1 + 1e-5) + 1e-5).all()
+    assert (moved >= share * best - 1e-4).all()
+
+
+@every_minimal
+def test_a_minimal_attack_crosses_near_the_closed_form(attack, norm, targeted, linear_classifier):
+    """The boundary of a linear model is |score| over the dual norm of w away, but for the box.
+
+    In l1 the values of largest weight go to the edge of the box, one after the other.
+    """
+    x, y, w, score = far(linear_classifier, targeted)
+    spec = attack(ThreatModel(norm, 100.0))
+    adv = attacked(spec, linear_classifier, x, y, eps=100.0)
+    crossed = (linear_classifier.predict(adv).argmax(axis=1) == y) == targeted
+    if not (targeted and isinstance(spec, NEED_STARTS)):
+        assert crossed.all()
+    nearest = np.abs(score) / np.linalg.norm(w, DUAL[norm])
+    if norm == "l1":
+        first = np.argsort(-np.abs(w))
+        flat, size = x.reshape(len(x), -1)[:, first], np.abs(w[first])
+        room = np.where(-np.sign(score)[:, None] * w[first] > 0, 1 - flat, flat)
+        before = np.cumsum(room * size, axis=1) - room * size  # what the ones before bring
+        needed = np.clip((np.abs(score)[:, None] - before) / size, 0, room)
+        nearest = needed.sum(axis=1)
+    ratio = (balls.distances(x, adv)[norm] / nearest)[crossed]
+    assert (ratio >= 1 - 1e-4).all()
+    assert (ratio <= 1 + row(EXCESS, spec, 1e-3)).all()
+
+
+def noise(x, norm, eps, spec, rng):
+    """Random changes of the size of the radius, made without the package: float32 as x."""
+    flat = x.reshape(len(x), -1)
+    if norm == "l0":
+        by_pixel = isinstance(spec, PIXELS)
+        places = flat.shape[1] // (x.shape[-1] if by_pixel else 1)
+        chosen = rng.uniform(size=(len(x), places)).argsort(axis=1) < int(eps)
+        chosen = np.repeat(chosen, x.shape[-1], axis=1) if by_pixel else chosen
+        changed = np.where(chosen, rng.integers(0, 2, flat.shape), flat)
+    else:
+        kinds = {"linf": rng.choice((-1.0, 1.0), flat.shape), "l2": rng.normal(size=flat.shape)}
+        delta = kinds.get(norm, rng.laplace(size=flat.shape))
+        length = np.linalg.norm(delta, {"linf": np.inf, "l2": 2, "l1": 1}[norm], axis=1)
+        changed = flat + eps * delta / length[:, None]
+    return np.clip(changed, 0, 1).astype(np.float32).reshape(x.shape)
+
+
+@pytest.mark.skipif(backend.name() == "jax", reason="the code is the same, compiling takes long")
+@every_attacker
+def test_beats_noise_of_its_radius(attack, norm, targeted, blobs):
+    """More is gained in loss, or far more images are successes, than by the best of ten draws."""
+    classifier, x = blobs
+    y = classifier.predict(x).argmax(axis=1).astype(np.int32)
+    y = (y + targeted) % classifier.classes
+    eps = LOUD[norm]
+    spec = attack(ThreatModel(norm, eps))
+    rng = np.random.default_rng(4)
+    tried = [attacked(spec, classifier, x, y, eps=eps)]
+    tried += [noise(x, norm, eps, spec, rng) for _ in range(10)]
+    gained = np.array([gains(classifier, x, adv, y, targeted) for adv in tried])
+    hits = np.array([(classifier.predict(adv).argmax(axis=1) == y) == targeted for adv in tried])
+    louder = gained[0].mean() > 1.2 * gained[1:].max(axis=0).mean()
+    more = hits[0].mean() > hits[1:].any(axis=0).mean() + 0.2
+    assert louder or more, (gained[0].mean(), gained[1:].max(axis=0).mean(), hits.mean(axis=1))
 
 
 @every_climber
@@ -304,21 +517,9 @@ def test_compiled_equals_eager(attack, norm, targeted, small_classifier):
 @every_untargeted
 def test_nan_and_constant_logits_harm_nobody_else(attack, norm, targeted, small_classifier):
     """One example's logits are NaN, another's the same for all classes."""
-    poisoned, constant = (np.arange(len(X))[:, None] == row for row in (2, 4))
-
-    class Broken:
-        @staticmethod
-        def logits(x):
-            # a population asks about several points of each example, one after the other
-            nan, flat = (
-                np.repeat(rows, x.shape[0] // len(X), axis=0) for rows in (poisoned, constant)
-            )
-            z = ops.where(
-                flat, 0.0 * ops.sum(x, axis=(1, 2, 3))[:, None], small_classifier.logits(x)
-            )
-            return ops.where(nan, np.float32(np.nan), z)
-
-    adv = attacked(attack(ThreatModel(norm, RADIUS[norm])), Broken, eps=RADIUS[norm])
+    faults = np.array([SOUND, SOUND, NAN, SOUND, CONSTANT, SOUND, SOUND], np.int32)
+    spec = attack(ThreatModel(norm, RADIUS[norm]))
+    adv = attacked(spec, small_classifier, eps=RADIUS[norm], faults=faults)
     broken = np.isnan(adv).any(axis=(1, 2, 3))
     assert broken.tolist() == [i == 2 for i in range(len(X))]
     assert how_far(attack(ThreatModel(norm, 1.0)), X[~broken], adv[~broken]) <= (

@@ -141,6 +141,58 @@ def test_fingerprint():
     assert len(fingerprints) == len(other) + 1
 
 
+def test_a_frame_has_a_row_for_each_radius_and_example():
+    record = make(arrays={**make().arrays, "target": np.array([1, 2, 2, 1, 1, 0])})
+    frame = record.to_frame()
+    assert frame.columns.tolist() == [
+        *("eps", "example", "label", "clean", "clean_correct", "aimed", "clean_confidence"),
+        *("target", "adversarial", "robust", "fooled", "reached", "linf", "forward"),
+    ]
+    assert frame["eps"].tolist() == [0.1] * N + [0.3] * N
+    assert frame["example"].tolist() == [*range(N), *range(N)]
+    # the rates that pages print, each from its own definition
+    by_eps = frame.groupby("eps")
+    assert by_eps["robust"].mean().tolist() == record.robust.mean(axis=1).tolist() == [4 / 6, 2 / 6]
+    right = frame[frame["clean"] == frame["label"]]
+    fooled = (right["adversarial"] != right["label"]).groupby(right["eps"]).mean()
+    assert fooled.tolist() == (record.fooled.sum(axis=1) / record.correct.sum()).tolist()
+    assert by_eps["fooled"].sum().tolist() == record.fooled.sum(axis=1).tolist() == [1, 3]
+    aimed = frame[frame["aimed"]]
+    hit = (aimed["adversarial"] == aimed["target"]).groupby(aimed["eps"]).sum()
+    assert hit.tolist() == aimed.groupby("eps")["reached"].sum().tolist() == [1, 3]
+    for name in ("linf", "forward"):
+        assert frame[name].dtype == record.arrays[name].dtype
+        np.testing.assert_array_equal(frame[name].to_numpy().reshape(E, N), record.arrays[name])
+    assert (frame["clean_confidence"][:N].to_numpy() == record.arrays["clean_confidence"]).all()
+
+
+def test_a_frame_of_nothing_attacked_has_a_row_for_each_example():
+    record = make(
+        epsilons=np.zeros(0),
+        adversarial=np.zeros((0, N), np.int64),
+        arrays={
+            "clean_confidence": make().arrays["clean_confidence"],
+            "linf": np.zeros((0, N), np.float32),
+        },
+    )
+    frame = record.to_frame()
+    assert frame.columns.tolist() == [
+        "example", "label", "clean", "clean_correct", "clean_confidence",
+    ]  # fmt: skip
+    assert frame["clean_correct"].mean() == record.correct.mean() == 5 / 6
+
+
+def test_a_frame_leaves_the_probabilities_of_all_classes_out():
+    assert "clean_log_probabilities" not in probable()[0].to_frame()
+    # as many examples as classes or radii: shapes alone do not tell them apart
+    square = np.zeros((E, E), np.int64)
+    record = make(
+        label=square[0], clean=square[0], adversarial=square,
+        arrays={"clean_log_probabilities": np.zeros((E, E), np.float16)},
+    )  # fmt: skip
+    assert "clean_log_probabilities" not in record.to_frame()
+
+
 def test_slim():
     record = make()
     slim = record.slim()

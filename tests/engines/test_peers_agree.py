@@ -12,7 +12,10 @@ from robustnets.attacks.starts import Starts
 from robustnets.core.threat import ThreatModel
 from robustnets.engines import run
 
-pytestmark = pytest.mark.skipif(backend.name() != "tensorflow", reason="peers run on TensorFlow")
+pytestmark = [
+    pytest.mark.skipif(backend.name() != "tensorflow", reason="peers run on TensorFlow"),
+    pytest.mark.slow,
+]
 FAR = 1e6  # a radius that cuts nothing
 CW = {"steps": 60, "rounds": 4, "first": 1.0, "rate": 0.05, "abort_early": False}
 HSJ = {"max_iter": 6, "max_eval": 60, "init_eval": 20}

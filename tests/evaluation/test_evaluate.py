@@ -70,6 +70,33 @@ def test_the_number_is_that_of_the_examples(found, classifier, held_out):
     assert (done.predicted == classifier.predict(done.nearest.x).argmax(axis=1)).all()
 
 
+def test_printed_rates_can_be_recomputed_from_the_frame(found, classifier, held_out):
+    done, _ = found
+    frame = done.to_frame()
+    x, y = held_out
+    assert frame.index.name == "example"
+    assert frame["label"].tolist() == y.tolist()
+    assert frame["clean"].tolist() == classifier.predict(x).argmax(axis=1).tolist()
+    assert f"**{frame['robust'].mean():.1%}**" in done.headline
+    assert f"without an attack {(frame['clean'] == frame['label']).mean():.1%}" in done.headline
+    assert (frame["clean_correct"] == (frame["clean"] == frame["label"])).all()
+    assert (frame["robust"] == (frame["distance"] > EPS)).all()
+    assert (frame["nearest"] == done.predicted).all()
+    for a in done.attackers:
+        outcome = frame[f"{a.row.key}: outcome"]
+        assert (outcome == "robust").mean() == a.accuracy.estimate
+        assert ((outcome == "wrong") == ~frame["clean_correct"]).all()
+        assert ((outcome == "broken") == (frame[f"{a.row.key}: broken by"] != "")).all()
+        assert ((frame[f"{a.row.key}: predicted"] == y) == (outcome == "robust")).all()
+        assert (frame[f"{a.row.key}: forward"] == a.case.forward).all()
+        assert (frame[f"{a.row.key}: backward"] == a.case.backward).all()
+        broken = frame.loc[outcome == "broken", f"{a.row.key}: broken by"]
+        for part in a.case.parts:
+            name = type(part.attack).__name__
+            same = [p.broke for p in a.case.parts if type(p.attack).__name__ == name]
+            assert (broken == name).sum() == sum(same)
+
+
 def test_the_curve_never_rises_and_passes_through_the_number(found):
     done, _ = found
     rates = [r.estimate for r in done.curve.rates]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 KILLS = 10
 
@@ -67,6 +68,7 @@ attempt(root / f"killed-{number}", 1e9)
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_as_undisturbed(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), str(KILLS)],

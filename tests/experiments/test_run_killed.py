@@ -113,6 +113,7 @@ def undisturbed(tmp_path_factory):
     return fingerprints, store
 
 
+@pytest.mark.slow
 def test_killed_twice(undisturbed, tmp_path):
     fingerprints, whole = undisturbed
 

@@ -189,6 +189,7 @@ for jobs in (2, 1):
 """
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_records(tmp_path):
     """One process or two, one thread in each."""
     here = os.path.dirname(os.path.abspath(__file__))

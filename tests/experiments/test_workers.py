@@ -113,6 +113,7 @@ for workers, jobs in (("dask", 2), (None, 1)):
 """
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_records(tmp_path):
     pytest.importorskip("distributed")
     here = os.path.dirname(os.path.abspath(__file__))

@@ -45,6 +45,7 @@ def test_there_is_one_per_chapter():
 
 
 # each has a kernel of its own, so that any process may take it
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ALL]
 )
