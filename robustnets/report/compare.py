@@ -115,9 +115,7 @@ class Comparison:
         return "below" if self.reported < low - _ROUNDING else "inside"
 
 
-def comparison_table(
-    comparisons: Sequence[Comparison], caption: str, judged: bool = True
-) -> Table:
+def comparison_table(comparisons: Sequence[Comparison], caption: str, judged: bool = True) -> Table:
     """Set reported values beside ours.
 
     Args:

@@ -59,7 +59,9 @@ def check_predictions(predictions: ArrayLike | None, probabilities: np.ndarray) 
     if found.shape != (n,):
         raise ValueError(f"predictions must be ({n},), one class for each row, got {found.shape}")
     if not np.issubdtype(found.dtype, np.integer) or found.min() < 0 or found.max() >= classes:
-        raise ValueError(f"predictions must be integers in 0..{classes - 1}, got {np.unique(found)}")
+        raise ValueError(
+            f"predictions must be integers in 0..{classes - 1}, got {np.unique(found)}"
+        )
     return found.astype(np.int64)
 
 
