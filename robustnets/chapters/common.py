@@ -154,9 +154,9 @@ class Tested:
         return Word(more, kinds[0]) if self.more else Word(less, kinds[1])
 
     def said(self, digits: int = 1) -> str:
-        """For running text: "+1.2 (+0.8 to +1.6) points", or with "no difference shown" added."""
+        """For running text: "+1.2 (+0.8 to +1.6) points", or with "(no difference shown)" added."""
         text = f"{points_text(self.difference, digits)} points"
-        return text if self.shown else f"{text}, {NOT_SHOWN}"
+        return text if self.shown else f"{text} ({NOT_SHOWN})"
 
 
 Key = TypeVar("Key", bound=Hashable)

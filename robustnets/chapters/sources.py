@@ -1,4 +1,4 @@
-"""The five reports that the chapters repeat, as they name themselves, and what of each is covered."""
+"""The five original reports, as they name themselves, and what of each a chapter repeats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
