@@ -71,7 +71,8 @@ def _hidden(r: Results) -> str:
         "What distillation hides is the direction of the gradient from whoever reads it off a "
         "saturated softmax. These leave fewer images right than the attack through the softmax "
         f"does (paired, Holm-adjusted over the {len(ways)} attacks at eps {EPS:g} that were "
-        f"compared with it): {'; '.join(said)}. What was not tried on a data set is not claimed for it."
+        f"compared with it): {'; '.join(said)}. What was not tried on a data set is not claimed "
+        "for it."
     )
 
 

@@ -215,8 +215,8 @@ def budget_table(found: Sequence[Difference]) -> Table:
             for d in found
         ),
         "Mean distance after the first attack minus mean distance after the second, channels "
-        "added up as the report does, paired by image, with Student's 95 % interval over images and "
-        f"its test, adjusted over the {2 * len(found)} differences of this table. "
+        "added up as the report does, paired by image, with Student's 95 % interval over images "
+        f"and its test, adjusted over the {2 * len(found)} differences of this table. "
         "Images that an attack left as they were count with the distance 0.",
     )
 

@@ -429,7 +429,8 @@ def _white_box(r: _Results):
         "95 % interval; differences are in percentage points and paired by seed, without a filter "
         f"success is {common.percent_text(common.mean_rate(bare[:, r.bare[0].at(ETA)]))}. The "
         f"p-values are Holm-adjusted over the {len(found)} differences of this table. Where the "
-        "network is right less than twice as often as by guessing, success means nothing and is left out.",
+        "network is right less than twice as often as by guessing, success means nothing and "
+        "is left out.",
     )
     marks = [
         _mark(f"PCA {count}", r.of("pca", count, knowledge), f"PCA, {knowledge}")
