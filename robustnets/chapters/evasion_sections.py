@@ -256,7 +256,7 @@ def deepfools(plain: float, dynamic: float, farther: common.Tested) -> str:
     gap = farther.difference
     size = f"{abs(gap.estimate):.2f} in l2 (paired, p {_p(farther.adjusted)})"
     if farther.shown:
-        moved = f"moves them {'less' if gap.estimate > 0 else 'more'} far, by {size}"
+        moved = f"moves them {'less far' if gap.estimate > 0 else 'farther'}, by {size}"
     else:
         moved = (
             f"moves them no differently as far as is shown, {-gap.estimate:+.2f} in l2 (paired, "

@@ -168,8 +168,8 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
         "[0, 1] has room for), I-FGSM in steps of 0.05 up to 0.3 until the prediction changes, "
         "HopSkipJump with 8, 100 and 10 in linf, DeepFool and Dynamic DeepFool to the boundary in "
         f"l2{_damped(r)}. PGD in a usual radius (0.1 for digits, 8/255 for photographs) is added, "
-        f"because 0.3 is no threat to be taken seriously on photographs. Images: {said}; the report has 500 "
-        f"per data set. Networks, each trained with {seeds} seed{'s' if seeds > 1 else ''}"
+        "because 0.3 is no threat to be taken seriously on photographs. "
+        f"Images: {said}; the report has 500 per data set. Networks, each trained with {seeds} seed{'s' if seeds > 1 else ''}"
         + (", so that every claim is about these networks alone" if seeds == 1 else "")
         + ":\n\n"
         + "\n".join(trained)

@@ -299,7 +299,7 @@ def test_the_two_deepfools():
     )
     text = sections.deepfools(33, 11, tested(-0.4, 0.01))
     assert "takes 11.0 gradients per image and DeepFool 33.0" in text
-    assert "moves them more far, by 0.40" in text
+    assert "moves them farther, by 0.40" in text
     assert "no differently as far as is shown, +0.40 in l2" in sections.deepfools(
         33, 11, tested(-0.4, 0.2)
     )
@@ -368,7 +368,8 @@ def test_page(scale, survive, seeds, tmp_path):
         assert title in text
     after = results.accuracy_after(results.arenas(records)[0].main["FGSM"])
     assert f"**{100 * after.estimate:.1f} %" in page.lead
-    assert "smaller scale than the report" in text
+    assert "Not at the report's scale" in text
+    assert "{" not in text
     stems = {block.stem for block in page.tables}
     assert {"reported", "differences", "distances", "targeted", "engines"} <= stems
     entry = evasion.entry(records, {**RUN, "scale": scale})
