@@ -169,7 +169,8 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
         "HopSkipJump with 8, 100 and 10 in linf, DeepFool and Dynamic DeepFool to the boundary in "
         f"l2{_damped(r)}. PGD in a usual radius (0.1 for digits, 8/255 for photographs) is added, "
         "because 0.3 is no threat to be taken seriously on photographs. "
-        f"Images: {said}; the report has 500 per data set. Networks, each trained with {seeds} seed{'s' if seeds > 1 else ''}"
+        f"Images: {said}; the report has 500 per data set. "
+        f"Networks, each trained with {seeds} seed{'s' if seeds > 1 else ''}"
         + (", so that every claim is about these networks alone" if seeds == 1 else "")
         + ":\n\n"
         + "\n".join(trained)
