@@ -113,7 +113,7 @@ class _Pair(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Contrast:
     """One difference of a family of comparisons, and whether it is shown.
 
     Args:
@@ -162,7 +162,7 @@ class Tested:
 Key = TypeVar("Key", bound=Hashable)
 
 
-def family(pairs: "Mapping[Key, _Pair]") -> "dict[Key, Tested]":
+def family(pairs: "Mapping[Key, _Pair]") -> "dict[Key, Contrast]":
     """Adjust a declared family of paired differences by Holm.
 
     Args:
@@ -176,7 +176,7 @@ def family(pairs: "Mapping[Key, _Pair]") -> "dict[Key, Tested]":
     """
     adjusted = holm([pair.p for pair in pairs.values()])
     return {
-        key: Tested(pair.difference, pair.p, p)
+        key: Contrast(pair.difference, pair.p, p)
         for (key, pair), p in zip(pairs.items(), adjusted, strict=True)
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.distillation_results import (
     EPS,
     EPSILONS,
@@ -134,7 +134,7 @@ def _masking(r: Results, d: str, ts: Sequence[float]) -> str:
     return said
 
 
-def of_teacher(gap: Tested, top: float, hidden: str, softmax: str, scaled: str) -> str:
+def of_teacher(gap: Contrast, top: float, hidden: str, softmax: str, scaled: str) -> str:
     """Whether the teacher, from which nothing was distilled, hides its gradients as well.
 
     Args:
@@ -209,7 +209,7 @@ CLEAN, TOGETHER = "no attack", "all linf attacks together"
 Asked = tuple[str, str, str, str, str]  # data set, attack, view, knowledge, radius
 
 
-def worth(r: Results) -> dict[Asked, Tested]:
+def worth(r: Results) -> dict[Asked, Contrast]:
     """The distilled network minus the undefended one under every attack: one family.
 
     Without an attack, of clean accuracy; under all linf attacks together, the worst of them for
@@ -229,7 +229,7 @@ def worth(r: Results) -> dict[Asked, Tested]:
     return common.family(pairs)
 
 
-def of_fgsm(r: Results, d: str, view: str, eps: float = EPS) -> Tested:
+def of_fgsm(r: Results, d: str, view: str, eps: float = EPS) -> Contrast:
     """What distillation is worth under FGSM through a view, of `worth`."""
     knowledge = "adaptive" if view == "logits / T" else "white-box"
     return worth(r)[d, "FGSM", view, knowledge, f"linf {eps:g}"]

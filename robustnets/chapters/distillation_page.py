@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.distillation_attacks import of_fgsm
 from robustnets.chapters.distillation_results import (
     EPS,
@@ -82,7 +82,7 @@ def _begun(zero: Interval) -> str:
     )
 
 
-def gain(found: Tested) -> str:
+def gain(found: Contrast) -> str:
     """A difference in points, in words that its adjusted p-value allows."""
     if not found.shown:
         size = common.points_text(found.difference, 1)

@@ -1,7 +1,7 @@
 """What the distillation chapter concludes, on each data set from what was tried there."""
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.distillation_attacks import (
     CLEAN,
     TOGETHER,
@@ -37,7 +37,7 @@ def _left(r: Results, d: str) -> str:
     return f"{against} {left_over(real)}"
 
 
-def left_over(real: Tested) -> str:
+def left_over(real: Contrast) -> str:
     """What the adjusted test of the worst of all attacks allows to be said.
 
     Args:
@@ -76,7 +76,7 @@ def _hidden(r: Results) -> str:
     )
 
 
-def _ways(r: Results) -> dict[tuple[str, str], Tested]:
+def _ways(r: Results) -> dict[tuple[str, str], Contrast]:
     """(data set, attack in words) -> what it leaves minus what FGSM through the softmax leaves.
 
     All attacks at EPS on the distilled networks of all data sets: one family.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.evasion_results import EPS, LOW, Arena, distance
 from robustnets.core.record import Record
 from robustnets.report.cells import Fixed, Percent, Points, PValue, Word
@@ -54,8 +54,8 @@ class Difference:
     paired: PairedRates
     adjusted: float
     reported: tuple[float, float] | None
-    l2: Tested
-    linf: Tested
+    l2: Contrast
+    linf: Contrast
 
     @property
     def rejected(self) -> bool:

@@ -14,7 +14,7 @@ from robustnets.chapters import evasion_tables as tables
 from robustnets.chapters.evasion_results import EPS, HSJ, LOW, STEP, TARGET, Arena
 from robustnets.core.record import Record
 from robustnets.report.page import FigureBlock, TableBlock, Text
-from robustnets.stats.paired import paired_rates
+from robustnets.stats.paired import paired_means, paired_rates
 
 
 def _percent(interval) -> str:
@@ -246,7 +246,7 @@ def _budget_text(arena, differences) -> str:
     return text
 
 
-def deepfools(plain: float, dynamic: float, farther: common.Tested) -> str:
+def deepfools(plain: float, dynamic: float, farther: common.Contrast) -> str:
     """What Dynamic DeepFool's overshoot costs and saves.
 
     Args:
@@ -323,7 +323,7 @@ def targeted(arena):
     text = (
         f"The target is class {TARGET}, that of MNIST's first test image, which the report's call "
         "names, and in the dashed curves another wrong class for each image, drawn at random. "
-        f"{overshoot(once, _beyond(arena))} "
+        f"{overshoot(once, _beyond(arena, once))} "
         f"In steps of {STEP:g} that stop at the target it is reached for {_percent(often[0][1])} "
         f"at eps {often[0][0]:g} and {_percent(often[-1][1])} at eps {often[-1][0]:g}"
     )
@@ -336,15 +336,24 @@ def targeted(arena):
     )
 
 
-def _beyond(arena) -> Sequence[tuple[float, common.Tested]]:
-    """Reached by one step at each radius minus reached at the peak, of the first seed; a family."""
+def _beyond(arena, once) -> dict[float, common.Contrast]:
+    """Share reached by one step at each radius minus that at the peak; one family.
+
+    On the same images for one training seed, over the seeds for several.
+    """
     at = {
-        eps: records[0].reached[radius][records[0].aimed]
+        eps: [record.reached[radius][record.aimed] for record in records]
         for radius, eps, records in tables.by_radius(arena.targeted["T-FGSM", str(TARGET)])
     }
-    peak = max(at, key=lambda eps: at[eps].mean())
-    pairs = {eps: paired_rates(found, at[peak]) for eps, found in at.items() if eps != peak}
-    return list(common.family(pairs).items())
+    peak = max(once, key=lambda pair: pair[1].estimate)[0]
+    pairs = {
+        eps: paired_rates(found[0], at[peak][0])
+        if len(found) == 1
+        else paired_means([o.mean() for o in found], [o.mean() for o in at[peak]])
+        for eps, found in at.items()
+        if eps != peak
+    }
+    return common.family(pairs)
 
 
 def overshoot(once, beyond) -> str:
@@ -352,7 +361,7 @@ def overshoot(once, beyond) -> str:
 
     Args:
         once: (radius, Interval of the rate of success) of T-FGSM, radii increasing.
-        beyond: (radius, Tested difference to the peak) at the other radii.
+        beyond: radius -> the difference to the peak, at the other radii.
     """
     peak = max(once, key=lambda pair: pair[1].estimate)
     last = once[-1]
@@ -362,10 +371,10 @@ def overshoot(once, beyond) -> str:
     )
     if peak[0] == last[0]:
         return f"{text}: success grows up to the last radius, and no overshoot is seen here."
-    lost = dict(beyond)[last[0]]
+    lost = beyond[last[0]]
     text += (
-        f", and at eps {last[0]:g} for {_percent(last[1])}: {lost.said()} on the same images "
-        f"(McNemar, adjusted over the radii, p {_p(lost.adjusted)}). "
+        f", and at eps {last[0]:g} for {_percent(last[1])}: {lost.said()} against the "
+        f"peak (paired, adjusted over the radii, p {_p(lost.adjusted)}). "
     )
     if lost.less:
         return f"{text}This is the report's overshoot: the step goes past the target's region."
@@ -391,7 +400,7 @@ def jumps(arena):
     )
 
 
-def queries_buy(few: str, many: str, times: float, pair: common.Tested) -> str:
+def queries_buy(few: str, many: str, times: float, pair: common.Contrast) -> str:
     """Whether more queries bring the image nearer.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.chapters import evasion_results as results
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.evasion_results import EPS, Arena
 from robustnets.core.record import Record
 from robustnets.report.cells import Fixed, Percent, PValue, Seconds
@@ -181,13 +181,13 @@ def jumps(arena: Arena) -> Table:
     )
 
 
-def jump_pairs(arena: Arena) -> dict[str, Tested]:
+def jump_pairs(arena: Arena) -> dict[str, Contrast]:
     """Median linf distance of each setting of HopSkipJump minus that of the longest; one family."""
     *others, best = arena.jumps
     pairs = {setting: jump_pair(arena, setting, best) for setting in others}
     adjusted = holm([pair.p for pair in pairs.values()])
     return {
-        setting: Tested(pair.median_difference, pair.p, p)
+        setting: Contrast(pair.median_difference, pair.p, p)
         for (setting, pair), p in zip(pairs.items(), adjusted, strict=True)
     }
 

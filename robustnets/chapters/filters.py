@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.chapters import common, stopping
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.core.record import Record
 from robustnets.report import reported
 from robustnets.report.cells import Cell, Percent, Points, PValue
@@ -203,7 +203,7 @@ Worth = tuple[str, str, int]  # what is compared, method, components
 WHITE_GRAY, GRAY, WHITE, CLEAN = "white minus gray", "gray-box", "white-box", "accuracy"
 
 
-def worth(r: _Results) -> dict[Worth, Tested]:
+def worth(r: _Results) -> dict[Worth, Contrast]:
     """What each filter changes, paired by training seed: one family.
 
     Of success at eta `ETA`: white-box minus gray-box, and either behind the filter minus without
@@ -224,7 +224,7 @@ def worth(r: _Results) -> dict[Worth, Tested]:
     return common.family(pairs)
 
 
-def lowered(change: Tested) -> str:
+def lowered(change: Contrast) -> str:
     """How much a filter takes off the success of an attack, in words that its test allows.
 
     Args:
@@ -255,7 +255,7 @@ def _answer(r: _Results) -> str:
     )
 
 
-def remains(gray: Tested, white: Tested) -> str:
+def remains(gray: Contrast, white: Contrast) -> str:
     """What of a filter's worth is left against an attacker who knows it, in a clause.
 
     Args:
@@ -590,8 +590,8 @@ class Modes:
         shared: the name of the mean over the pairs that all three ways have.
     """
 
-    success: Mapping[Mode, Tested]
-    accuracy: Mapping[Mode, Tested]
+    success: Mapping[Mode, Contrast]
+    accuracy: Mapping[Mode, Contrast]
     seeds: Mapping[Mode, int]
     shared: str
 

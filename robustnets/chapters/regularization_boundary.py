@@ -3,7 +3,7 @@
 import numpy as np
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.regularization_paired import (
     change,
     changed,
@@ -135,7 +135,7 @@ def _boundary_text(r: Results) -> str:
     ).rstrip()
 
 
-def meaning(moved: str, one: Tested, many: Tested, seeds: int) -> str:
+def meaning(moved: str, one: Contrast, many: Contrast, seeds: int) -> str:
     """What the changes of the error under one step and under many say about the boundary.
 
     Args:

@@ -1,7 +1,7 @@
 """The page on penalties: with and without the penalty, on the same images and the same seeds."""
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.regularization_results import (
     ALPHA,
     ASKED,
@@ -74,7 +74,7 @@ def alone(r: Results, own: str, other: str, eps: float | None) -> tuple[int, int
     return better, worse
 
 
-def penalty(r: Results) -> tuple[dict[str, Tested], dict[str, Tested]]:
+def penalty(r: Results) -> tuple[dict[str, Contrast], dict[str, Contrast]]:
     """What the penalty changes: error by the names of `FAMILY`, distance by search; one family.
 
     A difference is that of the penalised network minus the other.
@@ -89,7 +89,7 @@ def penalty(r: Results) -> tuple[dict[str, Tested], dict[str, Tested]]:
     ]
     adjusted = holm([p for _, p in (*rates, *apart)])
     tested = [
-        Tested(difference, p, holms)
+        Contrast(difference, p, holms)
         for (difference, p), holms in zip((*rates, *apart), adjusted, strict=True)
     ]
     names = [(name, knowledge) for name, knowledge, *_ in family(r)]
@@ -97,7 +97,7 @@ def penalty(r: Results) -> tuple[dict[str, Tested], dict[str, Tested]]:
     return errors, dict(zip(SEARCHES, tested[len(names) :], strict=True))
 
 
-def changed(r: Results, kind: str, eps: float | None) -> Tested:
+def changed(r: Results, kind: str, eps: float | None) -> Contrast:
     """What the penalty changes the error under an attack on the network itself by."""
     for name, knowledge, own, other, radius in family(r):
         if (own, other, radius) == (kind, kind, eps):
@@ -105,7 +105,7 @@ def changed(r: Results, kind: str, eps: float | None) -> Tested:
     raise ValueError(f"no comparison of {kind!r} at eps {eps} in FAMILY")
 
 
-def verdict(better: int, worse: int, seeds: int, found: Tested) -> str:
+def verdict(better: int, worse: int, seeds: int, found: Contrast) -> str:
     """ "shown", "these" or "no": what a difference of error allows to be said.
 
     Args:
@@ -129,7 +129,7 @@ def change(r: Results, kind: str, eps: float | None) -> str:
     return alone_too(found, better, worse, r.seeds)
 
 
-def alone_too(found: Tested, better: int, worse: int, seeds: int) -> str:
+def alone_too(found: Contrast, better: int, worse: int, seeds: int) -> str:
     """A difference of error in words; where all trainings by themselves agree, that as well.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.smoothing_results import (
     CLEAN,
     MEAN,
@@ -117,7 +117,7 @@ def attackers(r: Results, name: str, attack: str, smoothing: Smoothing):
     )
 
 
-def knowing(r: Results) -> dict[tuple[str, str, Smoothing, str], Tested]:
+def knowing(r: Results) -> dict[tuple[str, str, Smoothing, str], Contrast]:
     """Accuracy under the attack through a smoothing minus that before it, and minus gray-box."""
     pairs: dict[tuple[str, str, Smoothing, str], PairedRates | PairedMeans] = {}
     for name in r.names:
@@ -130,7 +130,7 @@ def knowing(r: Results) -> dict[tuple[str, str, Smoothing, str], Tested]:
     return common.family(pairs)
 
 
-def masked(one_step: Tested, many: Tested) -> str:
+def masked(one_step: Contrast, many: Contrast) -> str:
     """What it means where knowing of the smoothing does not help the attacker.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.core.record import Record
 from robustnets.stats.intervals import Interval, mean
 from robustnets.stats.paired import PairedMeans, PairedRates, paired_means, paired_rates
@@ -204,7 +204,7 @@ def first(r: Results, dataset: str) -> int:
     return len(worst_of(r, dataset, None, radius(dataset))[0])
 
 
-def worth(r: Results) -> dict[Asked, Tested]:
+def worth(r: Results) -> dict[Asked, Contrast]:
     """What a smoothing gains and costs, (data set, smoothing, what of the three): one family.
 
     Clean accuracy behind it minus without; accuracy averaged over four attacks that do not know

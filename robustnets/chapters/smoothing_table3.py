@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.smoothing_results import (
     EIGHT,
     EVEN,
@@ -150,7 +150,7 @@ def _more(r: Results, name: str) -> Table:
     )
 
 
-def bordered(r: Results) -> dict[tuple[str, int], Tested]:
+def bordered(r: Results) -> dict[tuple[str, int], Contrast]:
     """Clean accuracy behind a mean that mirrors the image minus one that takes 0 outside: a family.
 
     By data set and window.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.chapters import common
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.core.record import Record
 from robustnets.report import reported
 from robustnets.report.cells import Fixed, Percent, Points, PValue, Seconds
@@ -204,7 +204,7 @@ def _like_for_like(record: Record, seven: Sequence[str], thesis) -> bool:
     return data["name"] == "mnist" and whole and {r.condition for r in thesis} <= set(seven)
 
 
-def against(groups, seven) -> dict[str, Tested]:
+def against(groups, seven) -> dict[str, Contrast]:
     """Accuracy of every configuration minus that of the thesis' fixed number, one family."""
     base = common.accuracies(groups[seven[1]])
     return common.family(

@@ -11,7 +11,7 @@ from robustnets.chapters import evasion_comparisons as comparisons
 from robustnets.chapters import evasion_results as results
 from robustnets.chapters import evasion_sections as sections
 from robustnets.chapters import evasion_tables as tables
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.report.page import write_page
@@ -149,7 +149,7 @@ def pair(first, second, reported=None, n=200):
 
     a, b = (np.arange(n) < k for k in (first, second))
     paired = paired_rates(a, b)
-    none = Tested(Interval(0.0, 0.0, 0.0, n, ""), 1.0, 1.0)
+    none = Contrast(Interval(0.0, 0.0, 0.0, n, ""), 1.0, 1.0)
     return comparisons.Difference(
         "MNIST", "A", "B", unpaired_normal(first, n, second, n), paired, paired.p, reported,
         none, none,
@@ -278,15 +278,15 @@ def test_precision_and_recall_are_those_of_the_prediction():
         tables._measured("f1", [record], -1)
 
 
-def tested(estimate, adjusted):
-    return Tested(
+def contrast(estimate, adjusted):
+    return Contrast(
         Interval(estimate, estimate - 0.1, estimate + 0.1, 50, ""), adjusted / 2, adjusted
     )
 
 
 def test_what_queries_buy_follows_the_adjusted_test():
     def said(estimate, p):
-        return sections.queries_buy("8/100/10", "32/100/10", 5.2, tested(estimate, p))
+        return sections.queries_buy("8/100/10", "32/100/10", 5.2, contrast(estimate, p))
 
     assert said(0.02, 0.01).startswith("What queries buy is distance: 32/100/10 asks 5 times")
     assert said(0.02, 0.06).startswith("That more queries bring the image nearer is not shown")
@@ -295,13 +295,13 @@ def test_what_queries_buy_follows_the_adjusted_test():
 
 def test_the_two_deepfools():
     assert "moves them less far, by 0.40 in l2 (paired, p 0.010)" in sections.deepfools(
-        33, 11, tested(0.4, 0.01)
+        33, 11, contrast(0.4, 0.01)
     )
-    text = sections.deepfools(33, 11, tested(-0.4, 0.01))
+    text = sections.deepfools(33, 11, contrast(-0.4, 0.01))
     assert "takes 11.0 gradients per image and DeepFool 33.0" in text
     assert "moves them farther, by 0.40" in text
     assert "no differently as far as is shown, +0.40 in l2" in sections.deepfools(
-        33, 11, tested(-0.4, 0.2)
+        33, 11, contrast(-0.4, 0.2)
     )
 
 
@@ -309,22 +309,26 @@ def test_overshoot_is_shown_or_not():
     once = [(eps, Interval(share, share - 0.02, share + 0.02, 90, "")) for eps, share in
             ((0.1, 0.3), (0.3, 0.6), (0.5, 0.5))]  # fmt: skip
     for p, shown in ((0.01, True), (0.2, False)):
-        text = sections.overshoot(once, [(0.1, tested(-0.3, 0.001)), (0.5, tested(-0.1, p))])
+        text = sections.overshoot(once, {0.1: contrast(-0.3, 0.001), 0.5: contrast(-0.1, p)})
         assert ("This is the report's overshoot" in text) == shown
         assert ("no overshoot is shown" in text) != shown
-    assert "no overshoot is seen here" in sections.overshoot(once[:2], [])
+    assert "no overshoot is seen here" in sections.overshoot(once[:2], {})
 
 
-def test_overshoot_is_tested_on_the_same_images():
-    found = results.arenas(made_up("quick"))[0]
-    differences = dict(sections._beyond(found))
-    (group,) = (g for key, g in found.targeted.items() if key == ("T-FGSM", "7"))
-    rates = group[0].reached.sum(axis=1) / group[0].aimed.sum()
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_overshoot_is_tested_against_the_peak(seeds):
+    found = results.arenas(made_up("demo", 0.4, seeds=seeds))[0]
+    by_radius = list(tables.by_radius(found.targeted["T-FGSM", "7"]))
+    once = [(eps, tables.reached(records, radius)) for radius, eps, records in by_radius]
+    rates = {
+        eps: np.mean([r.reached[radius].sum() / r.aimed.sum() for r in records])
+        for radius, eps, records in by_radius
+    }
+    differences = sections._beyond(found, once)
     assert len(differences) == len(rates) - 1
-    for radius, eps in enumerate(group[0].epsilons):
-        if round(float(eps), 9) in differences:
-            gap = differences[round(float(eps), 9)].difference
-            assert gap.estimate == pytest.approx(rates[radius] - rates.max())
+    for eps, t in differences.items():
+        assert t.difference.estimate == pytest.approx(rates[eps] - max(rates.values()))
+    assert "One step reaches class 7 most often" in sections.overshoot(once, differences)
 
 
 @pytest.mark.parametrize("damping", [0.0, 0.3])
@@ -341,18 +345,17 @@ def test_deepfool_is_found_whatever_its_damping(damping):
 
 
 def test_no_verdict_below_the_reports_scale():
-    records = made_up("quick")
-    for scale, judged in (("quick", False), ("full", True)):
-        page = evasion.page(records, {**RUN, "scale": scale})
-        (block,) = (b for b in page.tables if b.stem == "reported")
+    found = results.arenas(made_up("quick"))
+    rows, like = results.reported_rows(), evasion_figures.like_names(found)
+    for judged in (False, True):
+        text, block = sections.reproduced(found, rows, like, judged)
         assert ("verdict" in block.table.columns) == judged
         assert ("The verdict says" in block.table.caption) == judged
-        text = " ".join(
-            b.markdown for s in page.sections for b in s.blocks if hasattr(b, "markdown")
-        )
-        assert text.count("Not at the report's scale") == (not judged)
-        assert ("lie inside it" in text) == judged
-        assert ("has the other sign than in the report" in text) <= judged
+        assert ("lie inside it" in text.markdown) == judged
+        assert ("Not at the report's scale" in sections.setup(found, judged)) == (not judged)
+    against = [pair(40, 100, (0.07, 0.08))]
+    assert "other sign" in comparisons.sentences(against, True)
+    assert "other sign" not in comparisons.sentences(against, False)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from robustnets.chapters import distillation_verdict as verdicts
 from robustnets.chapters import regularization_boundary as boundary
 from robustnets.chapters import regularization_paired as penalties
 from robustnets.chapters import smoothing_attacked as smoothing
-from robustnets.chapters.common import Tested
+from robustnets.chapters.common import Contrast
 from robustnets.core.record import Record
 from robustnets.report import reported
 from robustnets.stats.intervals import Interval, next_value
@@ -21,21 +21,21 @@ from robustnets.stats.paired import paired_rates
 NOT_SHOWN = "no difference shown"
 
 
-def tested(estimate, adjusted):
+def contrast(estimate, adjusted):
     """A difference with this adjusted p-value; its own p-value alone would always do."""
     interval = Interval(estimate, estimate - 0.01, estimate + 0.01, 9, "")
-    return Tested(interval, 0.01, adjusted)
+    return Contrast(interval, 0.01, adjusted)
 
 
-UP, DOWN = tested(0.2, 0.04), tested(-0.2, 0.04)
-MAYBE_UP, MAYBE_DOWN = tested(0.2, 0.06), tested(-0.2, 0.06)
+UP, DOWN = contrast(0.2, 0.04), contrast(-0.2, 0.04)
+MAYBE_UP, MAYBE_DOWN = contrast(0.2, 0.06), contrast(-0.2, 0.06)
 
 
 def test_a_difference_is_shown_by_its_adjusted_p_value():
     assert (UP.shown, UP.more, UP.less) == (True, True, False)
     assert (DOWN.shown, DOWN.more, DOWN.less) == (True, False, True)
     assert (MAYBE_UP.shown, MAYBE_UP.more, MAYBE_DOWN.less) == (False, False, False)
-    assert not tested(0.0, 0.0).shown
+    assert not contrast(0.0, 0.0).shown
     assert UP.said() == "+20.0 (+19.0 to +21.0) points"
     assert MAYBE_UP.said() == "+20.0 (+19.0 to +21.0) points (no difference shown)"
     words = [t.word("worse", "better", better=-1) for t in (UP, DOWN, MAYBE_UP)]
@@ -59,7 +59,7 @@ def test_a_family_is_adjusted_as_a_whole():
 
 
 def test_what_remains_of_a_filter():
-    assert filters.remains(DOWN, tested(-0.1, 0.01)) == (
+    assert filters.remains(DOWN, contrast(-0.1, 0.01)) == (
         "of the 20.0 points that the filter takes off a gray-box attack, 10.0 remain against an "
         "attacker who knows the filter."
     )
@@ -195,7 +195,7 @@ def test_the_boundary_is_moved_only_where_that_is_shown():
     assert "the boundary lies farther away in this norm" in said("shown")
     assert "these 3 networks" not in said("shown")
     assert "for each of these 3 networks, though that is not shown over trainings" in said("these")
-    assert "less than one step shows in these trainings" in said("shown", many=tested(-0.1, 0.01))
+    assert "less than one step shows in these trainings" in said("shown", many=contrast(-0.1, 0.01))
     for moved in ("no", "more"):
         assert "farther away" not in said(moved)
     assert "no difference under the better attack" in said("no")
