@@ -299,8 +299,8 @@ def _compared(r: Results, verdicts: Mapping[str, Sequence[str]], like_for_like: 
         else ""
     )
     text = (
-        f"{held}What distillation is measured to be worth here depends on what the attack "
-        "differentiates. On "
+        f"{held}The same distillation is measured here once for each loss that the attack may "
+        "differentiate. On "
         f"{name(d)} at eps {eps:g}, the distilled network's accuracy minus the undefended one's is "
         f"{points(gained, 1)} points in the report; ours is {shown}."
     )

@@ -106,7 +106,6 @@ def listed(below: str = "") -> str:
             f"{sections} in [{slug}]({below}{slug}/README.md)"
             for slug, sections in report.chapters.items()
         ]
-        said = "; ".join(covered) or "no chapter yet"
-        rest = f"; not yet: {report.rest}" if report.rest else ""
-        lines.append(f"- {report.cited}: {said}{rest}.")
+        covered += [f"not yet: {report.rest}"] if report.rest else []
+        lines.append(f"- {report.cited}: {'; '.join(covered)}.")
     return "\n".join(lines)
