@@ -1,16 +1,20 @@
 """What chapter pages share: runs grouped by seed, rates over them, facts for the footer."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from robustnets.core.record import Record
 from robustnets.core.spec import digest
-from robustnets.report.cells import Cell, Percent, points, seconds
+from robustnets.report.cells import Cell, Percent, Word, points, seconds
 from robustnets.report.lines import Series
 from robustnets.stats.intervals import Interval, mean, rate
+from robustnets.stats.multiplicity import holm
+
+ALPHA = 0.05
+NOT_SHOWN = "no difference shown"
 
 
 def by_seed(
@@ -97,6 +101,89 @@ def finding(
         "test examples": len(right[0]),
         "training seeds": len(group),
     }
+
+
+class _Pair(Protocol):
+    """A paired difference of `stats.paired`, of rates or of means."""
+
+    @property
+    def difference(self) -> Interval: ...
+    @property
+    def p(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One difference of a family of comparisons, and whether it is shown.
+
+    Args:
+        difference: with its interval.
+        p: its raw p-value.
+        adjusted: its p-value after Holm's adjustment over the family.
+    """
+
+    difference: Interval
+    p: float
+    adjusted: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the adjusted test tells the difference from chance."""
+        return self.adjusted < ALPHA and self.difference.estimate != 0
+
+    @property
+    def more(self) -> bool:
+        """Whether it is shown, and above zero."""
+        return self.shown and self.difference.estimate > 0
+
+    @property
+    def less(self) -> bool:
+        """Whether it is shown, and below zero."""
+        return self.shown and self.difference.estimate < 0
+
+    def word(self, more: str = "higher", less: str = "lower", better: int = 1) -> Word:
+        """The verdict for a table.
+
+        Args:
+            more, less: what a shown difference above and below zero is called.
+            better: 1 where more is better, -1 where less is, 0 where neither.
+        """
+        if not self.shown:
+            return Word(NOT_SHOWN)
+        kinds = {1: ("good", "bad"), -1: ("bad", "good"), 0: ("plain", "plain")}[better]
+        return Word(more, kinds[0]) if self.more else Word(less, kinds[1])
+
+    def said(self, digits: int = 1) -> str:
+        """For running text: "+1.2 (+0.8 to +1.6) points", or with "(no difference shown)" added."""
+        text = f"{points_text(self.difference, digits)} points"
+        return text if self.shown else f"{text} ({NOT_SHOWN})"
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def family(pairs: "Mapping[Key, _Pair]") -> "dict[Key, Contrast]":
+    """Adjust a declared family of paired differences by Holm.
+
+    Args:
+        pairs: by comparison, all that the family has.
+
+    Example:
+        >>> from robustnets.stats.paired import paired_rates
+        >>> pair = paired_rates([True] * 8, [False] * 8)
+        >>> family({"a": pair, "b": pair})["a"].adjusted == 2 * pair.p
+        True
+    """
+    adjusted = holm([pair.p for pair in pairs.values()])
+    return {
+        key: Contrast(pair.difference, pair.p, p)
+        for (key, pair), p in zip(pairs.items(), adjusted, strict=True)
+    }
+
+
+def p_text(p: float) -> str:
+    """A p-value for running text: "p < 0.001", "p = 0.217"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def banded(label: str, x: np.ndarray, values: np.ndarray, **look: Any) -> Series:
@@ -218,7 +305,7 @@ def caution(like_for_like: bool, report: str = "the thesis", data: str = "MNIST"
     if like_for_like:
         return ""
     return (
-        f"> This page was made at a smaller scale than {report}: other data or fewer epochs. "
-        "The reported numbers stand beside ours to show the layout; the verdicts say nothing "
-        f"about {report} until the chapter runs at `--scale full` on {data}.\n\n"
+        f"> Not at the report's scale: this page was made at a smaller scale than {report}, with "
+        "other data, fewer images or fewer epochs. The reported numbers stand beside ours to show "
+        f"the layout, without a verdict, until the chapter runs at `--scale full` on {data}.\n\n"
     )

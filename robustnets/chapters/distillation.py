@@ -220,7 +220,7 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
         lead=f"{QUESTION} {text.answer(r)}",
         sections=(
             Section("The question and the set-up", (Text(text.setup(r, like_for_like)),)),
-            Section("Reported and reproduced", text.reproduced(r)),
+            Section("Reported and reproduced", text.reproduced(r, like_for_like)),
             Section("What the teacher gets wrong", text.treatments(r)),
             Section(
                 "What the attacker differentiates",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.chapters import common
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.distillation_results import (
     EPS,
     EPSILONS,
@@ -17,22 +18,19 @@ from robustnets.chapters.distillation_results import (
     Results,
     all_attacks,
     claims,
-    gap,
     name,
     paired,
     percent,
     robust,
     untouched,
-    word,
 )
 from robustnets.core.record import Record
-from robustnets.report.cells import Cell, Percent, PValue
+from robustnets.report.cells import Cell, Percent, Points, PValue
 from robustnets.report.figure import Figure
 from robustnets.report.lines import Panel, Series, line_figure, panels_figure
 from robustnets.report.page import FigureBlock, TableBlock, Text
 from robustnets.report.table import Table
 from robustnets.stats.intervals import Interval, rate
-from robustnets.stats.multiplicity import holm
 from robustnets.stats.paired import paired_rates
 
 
@@ -125,15 +123,41 @@ def _masking(r: Results, d: str, ts: Sequence[float]) -> str:
     )
     if teacher:
         adaptive = r.teacher(d, "logits / T", top)
-        said += (
-            " It takes no second network either. The teacher, which learned the hard labels, "
-            f"hides its gradients on {percent(untouched(teacher))} of the images and is as "
-            f"robust as it looks only until it is divided by {top:g}: "
-            f"{percent(robust(teacher, EPS))} through the softmax, "
-            f"{percent(robust(adaptive, EPS))} through the logits at temperature. What makes "
-            "the softmax saturate is the temperature in training and its absence afterwards."
+        (gap,) = common.family({"": paired(adaptive, teacher, EPS)}).values()
+        said += " " + of_teacher(
+            gap,
+            top,
+            percent(untouched(teacher)),
+            percent(robust(teacher, EPS)),
+            percent(robust(adaptive, EPS)),
         )
     return said
+
+
+def of_teacher(gap: Contrast, top: float, hidden: str, softmax: str, scaled: str) -> str:
+    """Whether the teacher, from which nothing was distilled, hides its gradients as well.
+
+    Args:
+        gap: robust accuracy through the logits divided by T minus that through the softmax.
+        top: T.
+        hidden: share of the images with a gradient of zero through the softmax, in words.
+        softmax, scaled: robust accuracy through either, in words.
+    """
+    measured = (
+        f"{softmax} through the softmax, {scaled} through the logits at temperature, paired "
+        f"{common.points_text(gap.difference, 1)} points, {common.p_text(gap.p)}"
+    )
+    head = (
+        "The teacher, which learned the hard labels and from no other network, has gradients of "
+        f"zero on {hidden} of the images"
+    )
+    if gap.less:
+        return (
+            f"It takes no second network either. {head} and looks as robust as it does only until "
+            f"it is divided by {top:g}: {measured}. What makes the softmax saturate is the "
+            "temperature in training and its absence afterwards."
+        )
+    return f"{head}; dividing its logits by {top:g} is not shown to leave fewer right: {measured}."
 
 
 # counter-attacks
@@ -181,23 +205,67 @@ def attacks_of(r: Results, d: str) -> list[Row]:
     return rows
 
 
+CLEAN, TOGETHER = "no attack", "all linf attacks together"
+Asked = tuple[str, str, str, str, str]  # data set, attack, view, knowledge, radius
+
+
+def worth(r: Results) -> dict[Asked, Contrast]:
+    """The distilled network minus the undefended one under every attack: one family.
+
+    Without an attack, of clean accuracy; under all linf attacks together, the worst of them for
+    each image, on the images that all were made on.
+    """
+    pairs: dict[Asked, Paired] = {}
+    for d in r.datasets:
+        soft, bare = r.student(d, "softmax"), r.undefended(d, "logits")
+        pairs[d, CLEAN, "", "", ""] = paired(soft, bare)
+        for row in attacks_of(r, d):
+            key = d, row.attack, row.view, row.knowledge, row.radius
+            pairs[key] = paired(row.student, row.bare, row.eps)
+        for eps in EPSILONS:
+            found = together(r, d, eps)
+            if found is not None:
+                pairs[d, TOGETHER, "", "", f"linf {eps:g}"] = found[0]
+    return common.family(pairs)
+
+
+def of_fgsm(r: Results, d: str, view: str, eps: float = EPS) -> Contrast:
+    """What distillation is worth under FGSM through a view, of `worth`."""
+    knowledge = "adaptive" if view == "logits / T" else "white-box"
+    return worth(r)[d, "FGSM", view, knowledge, f"linf {eps:g}"]
+
+
 def counter_attacks(r: Results):
     """Every attack on the undefended and on the distilled network, on the same examples."""
     blocks: list[Any] = []
-    made = [(d, row) for d in r.datasets for row in attacks_of(r, d)]
-    pairs = [paired(row.student, row.bare, row.eps) for _, row in made]
-    adjusted = holm([pair.p for pair in pairs])
+    tests = worth(r)
     rows: list[tuple[Cell, ...]] = []
-    for (d, row), pair, p in zip(made, pairs, adjusted):
-        n = min(len(row.bare[0].label), len(row.student[0].label))
-        bare, student = (_first(group, row.eps, n) for group in (row.bare, row.student))
+
+    def add(key: Asked, bare: Interval, student: Interval, n: int) -> None:
+        d, *named = key
+        found = tests[key]
         rows.append(
             (
-                *(name(d), row.attack, row.view, row.knowledge, row.radius),
-                *(Percent(bare, 1), Percent(student, 1), pair.cell, PValue(p), word(pair, p)),
-                n,
+                *(name(d), *(word or "–" for word in named)),
+                *(Percent(bare, 1), Percent(student, 1), Points(found.difference, 1)),
+                *(PValue(found.adjusted), found.word(), n),
             )
         )
+
+    for d in r.datasets:
+        soft, plain = r.student(d, "softmax"), r.undefended(d, "logits")
+        n = min(len(group[0].label) for group in (soft, plain))
+        clean = [common.share([x.correct[:n] for x in group]) for group in (plain, soft)]
+        add((d, CLEAN, "", "", ""), clean[0], clean[1], n)
+        for row in attacks_of(r, d):
+            n = min(len(row.bare[0].label), len(row.student[0].label))
+            bare, student = (_first(group, row.eps, n) for group in (row.bare, row.student))
+            add((d, row.attack, row.view, row.knowledge, row.radius), bare, student, n)
+        for eps in EPSILONS:
+            found = together(r, d, eps)
+            if found is not None:
+                _, student, bare = found
+                add((d, TOGETHER, "", "", f"linf {eps:g}"), bare, student, student.n)
     table = Table(
         (
             *("data", "attack", "through", "knowledge", "radius"),
@@ -205,7 +273,8 @@ def counter_attacks(r: Results):
         ),
         tuple(rows),
         "Robust accuracy of the undefended and of the distilled network (all soft labels, the "
-        "report's temperature) under each attack, with 95 % intervals; the difference is paired, "
+        "report's temperature) under each attack, with 95 % intervals; without an attack, clean "
+        "accuracy. The difference is paired, "
         f"p-values are Holm-adjusted over the {len(rows)} rows. {claims(r)} The undefended "
         "network has temperature 1, so its logits / T are its logits. In the gray-box row the "
         "examples are those crafted on the undefended network.",
@@ -259,6 +328,7 @@ def together(r: Results, d: str, eps: float) -> tuple[Paired, Interval, Interval
 
 
 def _worst(r: Results) -> str:
+    tests = worth(r)
     text = "One attack that fails says little: what counts is the worst of them for each image. "
     for d in r.datasets:
         said = []
@@ -266,11 +336,14 @@ def _worst(r: Results) -> str:
             found = together(r, d, eps)
             if found is None:
                 continue
-            pair, student, bare = found
+            _, student, bare = found
+            pair = tests[d, TOGETHER, "", "", f"linf {eps:g}"]
             said.append(
                 f"at eps {eps:g} the distilled network withstands all of them on "
                 f"{percent(student)} of the images and the undefended one on {percent(bare)} "
-                f"({gap(pair)} points, p {_p(pair.p)}, n = {student.n})"
+                f"({common.points_text(pair.difference, 1)} points, adjusted "
+                f"{common.p_text(pair.adjusted)}, n = {student.n}"
+                f"{'' if pair.shown else f': {common.NOT_SHOWN}'})"
             )
         if said:
             text += (
@@ -278,7 +351,3 @@ def _worst(r: Results) -> str:
                 f"were made on, {'; '.join(said)}. "
             )
     return text.strip()
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"

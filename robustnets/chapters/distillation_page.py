@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robustnets.chapters import common
+from robustnets.chapters.common import Contrast
+from robustnets.chapters.distillation_attacks import of_fgsm
 from robustnets.chapters.distillation_results import (
     EPS,
     EPSILONS,
@@ -31,7 +33,7 @@ from robustnets.report.dots import Dots, bar_or_dot_figure
 from robustnets.report.figure import Figure
 from robustnets.report.page import FigureBlock, TableBlock, Text
 from robustnets.report.table import Table
-from robustnets.stats.intervals import next_value
+from robustnets.stats.intervals import Interval, next_value
 from robustnets.stats.multiplicity import holm
 
 LABELS = {"all soft labels": "soft", "misclassified removed": "removed"}
@@ -44,42 +46,48 @@ def answer(r: Results) -> str:
 
 
 def _in_short(r: Results, d: str) -> str:
-    softmax, scaled = (r.student(d, view) for view in ("softmax", "logits / T"))
-    shown = paired(softmax, r.undefended(d, "softmax"), EPS)
-    left = paired(scaled, r.undefended(d, "logits"), EPS)
+    shown, left = of_fgsm(r, d, "softmax"), of_fgsm(r, d, "logits / T")
     return (
-        f"On {name(d)}, whose networks are right on {percent(clean(softmax))} with distillation "
-        f"and {percent(clean(r.undefended(d, 'logits')))} without, distillation seems worth "
-        f"{gap(shown)} points through the softmax at the same eps; against the logits divided by "
-        f"{r.top(d):g} it is worth {gap(left)}."
+        f"On {name(d)}, whose networks are right on {percent(clean(r.student(d, 'softmax')))} with "
+        f"distillation and {percent(clean(r.undefended(d, 'logits')))} without, accuracy with "
+        f"distillation minus accuracy without is {shown.said()} through the softmax at the same "
+        f"eps; against the logits divided by {r.top(d):g} it is {left.said()}."
     )
 
 
 def _answer(r: Results, d: str) -> str:
     top, bare = r.top(d), r.undefended(d, "logits")
     softmax, scaled = (r.student(d, view) for view in ("softmax", "logits / T"))
-    shown = paired(softmax, r.undefended(d, "softmax"), EPS)
-    left = paired(scaled, bare, EPS)
+    shown, left = of_fgsm(r, d, "softmax"), of_fgsm(r, d, "logits / T")
     return (
         f"On {name(d)}, a network distilled at temperature {top:g} is right on "
         f"**{percent(clean(softmax))}** of the clean images, an undefended one on "
         f"{percent(clean(bare))}. Attacked with the fast gradient method at eps {EPS:g} through "
         f"its softmax, it stays right on **{percent(robust(softmax, EPS))}**, the undefended one "
         f"on {percent(robust(r.undefended(d, 'softmax'), EPS))}: "
-        f"{_gain(shown)}. But {percent(untouched(softmax))} of the images have a gradient there "
-        "that is exactly zero, so that the attack has not begun. Once the attacker divides the "
+        f"{gain(shown)}. {_begun(untouched(softmax))} Once the attacker divides the "
         f"logits by {top:g}, which changes no prediction, the distilled network stays right on "
         f"**{percent(robust(scaled, EPS))}**, the undefended one on "
-        f"{percent(robust(bare, EPS))}: {_gain(left)}."
+        f"{percent(robust(bare, EPS))}: {gain(left)}."
     )
 
 
-def _gain(pair: Paired) -> str:
-    """A difference in points, in words that its p-value allows."""
-    size = f"{abs(100 * pair.difference.estimate):.1f} points"
-    if pair.p >= 0.05:
-        return f"no difference that these examples show ({gap(pair)} points)"
-    return f"{size} {'more' if pair.difference.estimate > 0 else 'less'}"
+def _begun(zero: Interval) -> str:
+    """On how many images the attack through the softmax has a gradient to follow."""
+    if zero.estimate == 0:
+        return "None of the images has a gradient there that is exactly zero."
+    return (
+        f"But {percent(zero)} of the images have a gradient there that is exactly zero, so that on "
+        "them the attack has not begun."
+    )
+
+
+def gain(found: Contrast) -> str:
+    """A difference in points, in words that its adjusted p-value allows."""
+    if not found.shown:
+        size = common.points_text(found.difference, 1)
+        return f"no difference that these examples show ({size} points)"
+    return f"{abs(100 * found.difference.estimate):.1f} points {'more' if found.more else 'less'}"
 
 
 def setup(r: Results, like_for_like: bool) -> str:
@@ -161,8 +169,8 @@ def _against(row: reported.Reported, group: Sequence[Record], eps: float | None,
     return Comparison.of(row, interval, one, len(group[0].label), len(group), note)
 
 
-def reproduced(r: Results):
-    """Figures 1 and 2 of the report beside ours."""
+def reproduced(r: Results, like_for_like: bool):
+    """Figures 1 and 2 of the report beside ours; verdicts at the report's own scale alone."""
     rows: list[tuple[Cell, ...]] = []
     cleans: list[Comparison] = []
     verdicts: dict[str, list[str]] = {view: [] for view in VIEWS}
@@ -182,33 +190,38 @@ def reproduced(r: Results):
         cells: list[Cell] = []
         for view in VIEWS:
             c = found.get(view)
-            cells += (
-                [None, None]
-                if c is None
-                else [Percent(c.reproduced, 1), Word(c.verdict, _KINDS[c.verdict])]
-            )
+            cells.append(None if c is None else Percent(c.reproduced, 1))
+            if like_for_like:
+                cells.append(None if c is None else Word(c.verdict, _KINDS[c.verdict]))
         condition = f"{name(dataset)}, {labels}, eps {eps:g}, {network}"
         rows.append((condition, Percent(row.natural, None), *cells, len(groups["logits"][0].label)))
     table = Table(
         (
             *("condition", "reported"),
-            *(f"{what}{view}" for view in VIEWS for what in ("through the ", "verdict, ")),
+            *(
+                f"{what}{view}"
+                for view in VIEWS
+                for what in ("through the ", "verdict, ")[: 1 + like_for_like]
+            ),
             "n",
         ),
         tuple(rows),
         "Figures 1 and 2 of CSDS440, section 2.4: accuracy in percent under the fast gradient "
         f"method, distilled at temperature {r.top(r.main):g}. Ours with its 95 % interval "
         f"({_unit(r)}), once for each loss that the attack may differentiate, because the report "
-        f"does not say which its attack did. {EXPLANATION} The report trained a new undefended "
+        f"does not say which its attack did. {f'{EXPLANATION} ' if like_for_like else ''}"
+        "The report trained a new undefended "
         "network beside each treatment; ours is one. It has temperature 1, so that its logits / T "
         "are its logits.",
     )
     return (
-        Text(_compared(r, verdicts)),
+        Text(_compared(r, verdicts, like_for_like)),
         FigureBlock(_dots(r)),
         TableBlock(_gains(r), "gains"),
         TableBlock(table, "reported"),
-        TableBlock(comparison_table(cleans, "Figure 1, clean images."), "reported-clean"),
+        TableBlock(
+            comparison_table(cleans, "Figure 1, clean images.", like_for_like), "reported-clean"
+        ),
     )
 
 
@@ -270,30 +283,37 @@ def _unit(r: Results) -> str:
     return f"Student's t over {seeds} training seeds; the verdict is over one new run"
 
 
-def _compared(r: Results, verdicts: Mapping[str, Sequence[str]]) -> str:
+def _compared(r: Results, verdicts: Mapping[str, Sequence[str]], like_for_like: bool) -> str:
     counts = {view: sum(v == "inside" for v in found) for view, found in verdicts.items()}
     d, eps = r.main, EPSILONS[-1]
     gained = _printed_gains(r)[d, "all soft labels", eps]
     ours = _our_gains(r, d, "all soft labels", eps)
     nearest = min(ours, key=lambda view: abs(ours[view].difference.estimate - gained))
     shown = listed([f"{gap(ours[view])} points through the {view}" for view in VIEWS])
-    text = (
+    held = (
         f"Of the {len(verdicts['softmax'])} numbers under attack, {counts['softmax']} lie inside "
         f"our interval when the attack differentiates the softmax and {counts['logits']} when it "
         f"differentiates the logits; of the {len(verdicts['logits / T'])} of distilled networks, "
-        f"{counts['logits / T']} when it differentiates the logits divided by T. What distillation "
-        "seems to be worth depends on that choice. On "
-        f"{name(d)} at eps {eps:g}, the distilled network's accuracy minus the undefended one's is "
-        f"{points(gained, 1)} points in the report; ours is {shown}. "
-        f"Of the three, the {nearest} come{'s' if nearest == 'softmax' else ''} closest to that."
+        f"{counts['logits / T']} when it differentiates the logits divided by T. "
+        if like_for_like
+        else ""
     )
+    text = (
+        f"{held}The same distillation is measured here once for each loss that the attack may "
+        "differentiate. On "
+        f"{name(d)} at eps {eps:g}, the distilled network's accuracy minus the undefended one's is "
+        f"{points(gained, 1)} points in the report; ours is {shown}."
+    )
+    if like_for_like:
+        verb = "comes" if nearest == "softmax" else "come"
+        text += f" Of the three, the {nearest} {verb} closest to that."
     if gained < 0:
         text += (
             " Where gradients have vanished the fast gradient method moves nothing and costs no "
             "accuracy, but the report's distilled network lost more than its undefended one: "
             "whatever its attack was pointed at, its gradients had not vanished."
         )
-        if nearest == "logits / T":
+        if like_for_like and nearest == "logits / T":
             text += (
                 " At this radius our numbers fit a softmax that was left at temperature "
                 f"{r.top(d):g} while it was attacked, which has the gradients of the logits "

@@ -227,13 +227,18 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
     like_for_like = run["scale"] == "full" and {a.dataset for a in found} == set(results.NAMES)
     blocks = [
         Section("The question and the set-up", (Text(sections.setup(found, like_for_like)),)),
-        Section("Reported and reproduced", sections.reproduced(found, report, like)),
+        Section("Reported and reproduced", sections.reproduced(found, report, like, like_for_like)),
     ]
     for arena in found:
         blocks.append(
-            Section(f"Six attacks on {arena.name}", sections.attacks(arena, report, like))
+            Section(
+                f"Six attacks on {arena.name}",
+                sections.attacks(arena, report, like, differences),
+            )
         )
-    blocks.append(Section("Are the differences real?", sections.real(differences, report)))
+    blocks.append(
+        Section("Are the differences real?", sections.real(differences, report, like_for_like))
+    )
     if first.targeted:
         blocks.append(Section("Aiming at a class, and overshooting it", sections.targeted(first)))
     jumped = [a for a in found if len(a.jumps) > 1]
@@ -308,8 +313,9 @@ def _answer(found: Sequence[results.Arena], differences) -> str:
             anywhere = common.percent_text(after["HSJ"])
             within = common.percent_text(results.accuracy_after(group, group[0].at(EPS)))
             text += (
-                f"; HopSkipJump, asking for labels alone, leaves {anywhere} where nothing limits "
-                f"the distance, and {within} within the same eps"
+                f"; HopSkipJump, asking for labels alone, leaves {anywhere} of the first "
+                f"{len(group[0].label):,} where nothing limits the distance, and {within} of them "
+                "within the same eps"
             )
         parts.append(text + ".")
     changed = sum(d.changes for d in differences)

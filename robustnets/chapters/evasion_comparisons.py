@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from robustnets.chapters import common
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.evasion_results import EPS, LOW, Arena, distance
 from robustnets.core.record import Record
 from robustnets.report.cells import Fixed, Percent, Points, PValue, Word
@@ -41,7 +42,8 @@ class Difference:
         paired: the same difference on the same images.
         adjusted: its exact McNemar p-value after Holm's adjustment over the family.
         reported: the interval that the report prints, or None.
-        l2: mean l2 distance of the first minus that of the second, channels added up.
+        l2: mean l2 distance of the first minus that of the second, channels added up; one family
+            with `linf` over all comparisons.
         linf: the same in linf.
     """
 
@@ -52,8 +54,8 @@ class Difference:
     paired: PairedRates
     adjusted: float
     reported: tuple[float, float] | None
-    l2: Interval
-    linf: Interval
+    l2: Contrast
+    linf: Contrast
 
     @property
     def rejected(self) -> bool:
@@ -102,11 +104,19 @@ def differences(
                 found.append((arena, first, second, a, b))
     measured = [_compare(*a, *b) for *_, a, b in found]
     adjusted = holm([paired.p for _, paired, *_ in measured])
+    far = common.family(
+        {
+            (i, k): pair
+            for i, (*_, l2, linf) in enumerate(measured)
+            for k, pair in enumerate((l2, linf))
+        }
+    )
     out = []
-    for (arena, first, second, *_), (unpaired, paired, l2, linf), p in zip(
-        found, measured, adjusted
+    for i, ((arena, first, second, *_), (unpaired, paired, *_), p) in enumerate(
+        zip(found, measured, adjusted)
     ):
         bounds = printed(reported, like.get(arena.dataset, ""), first, second)
+        l2, linf = far[i, 0], far[i, 1]
         out.append(Difference(arena.name, first, second, unpaired, paired, p, bounds, l2, linf))
     return out
 
@@ -129,9 +139,7 @@ def _compare(a: Record, at: int, b: Record, radius: int):
     one, other = a.right[at][:n], b.right[radius][:n]
     unpaired = unpaired_normal(int(one.sum()), n, int(other.sum()), n)
     far = [
-        paired_means(
-            distance(a, norm, True, at)[:n], distance(b, norm, True, radius)[:n]
-        ).difference
+        paired_means(distance(a, norm, True, at)[:n], distance(b, norm, True, radius)[:n])
         for norm in ("l2", "linf")
     ]
     return unpaired, paired_rates(one, other), *far
@@ -194,19 +202,33 @@ def table(found: Sequence[Difference]) -> Table:
 def budget_table(found: Sequence[Difference]) -> Table:
     """The same pairs by how far they moved the images."""
     return Table(
-        ("distance", "n", "l2", "linf"),
+        ("distance", "n", "l2", "p, Holm, l2", "linf", "p, Holm, linf"),
         tuple(
-            (f"{d.dataset}, {d.first} − {d.second}", d.l2.n, Fixed(d.l2, 3), Fixed(d.linf, 4))
+            (
+                f"{d.dataset}, {d.first} − {d.second}",
+                d.l2.difference.n,
+                Fixed(d.l2.difference, 3),
+                PValue(d.l2.adjusted),
+                Fixed(d.linf.difference, 4),
+                PValue(d.linf.adjusted),
+            )
             for d in found
         ),
         "Mean distance after the first attack minus mean distance after the second, channels "
-        "added up as the report does, paired by image, with Student's 95 % interval over images. "
+        "added up as the report does, paired by image, with Student's 95 % interval over images "
+        f"and its test, adjusted over the {2 * len(found)} differences of this table. "
         "Images that an attack left as they were count with the distance 0.",
     )
 
 
-def sentences(found: Sequence[Difference]) -> str:
-    """What the pairing changes, one paragraph for each conclusion that it changes."""
+def sentences(found: Sequence[Difference], like_for_like: bool = True) -> str:
+    """What the pairing changes, one paragraph for each conclusion that it changes.
+
+    Args:
+        found: the comparisons.
+        like_for_like: whether they were made at the report's scale, so that they may speak
+            against it.
+    """
     changed = [d for d in found if d.changes]
     head = ""
     widths = {
@@ -230,7 +252,7 @@ def sentences(found: Sequence[Difference]) -> str:
             ". Where one of two attacks leaves next to nothing, there is nothing to agree about, "
             "and pairing cannot help. "
         )
-    head += _against_the_report(found)
+    head += _against_the_report(found) if like_for_like else ""
     if not changed:
         return head + "No conclusion changes with the pairing here."
     head += f"The pairing changes {len(changed)} of the {len(found)} conclusions:\n\n"

@@ -14,6 +14,7 @@ from robustnets.chapters import evasion_tables as tables
 from robustnets.chapters.evasion_results import EPS, HSJ, LOW, STEP, TARGET, Arena
 from robustnets.core.record import Record
 from robustnets.report.page import FigureBlock, TableBlock, Text
+from robustnets.stats.paired import paired_means, paired_rates
 
 
 def _percent(interval) -> str:
@@ -55,15 +56,37 @@ def setup(found: Sequence[Arena], like_for_like: bool) -> str:
         "of max_iter/max_eval/init_eval, "
         f"{', '.join('/'.join(map(str, s)) for s in HSJ)}; the comparisons use the first, to "
         "which the report says it was often limited.\n"
-        "- **DeepFool** and **D-DeepFool** in l2, with no limit on the distance. The report does "
-        "not print the formula of its Dynamic DeepFool; ours lets the overshoot fall "
-        "logarithmically from 0.5 to 0.02.\n"
+        "- **DeepFool** and **D-DeepFool** in l2, with no limit on the distance"
+        f"{_deepfool_settings(found)}.\n"
         f"- **One Pixel**: differential evolution over one pixel, {_pixel_settings(found)}.\n\n"
         "FGSM and I-FGSM may move a value by 0.3; HSJ and both DeepFools look for the nearest "
         "error wherever it lies, so that an accuracy of zero after them says little by itself: "
         "what counts is how far they had to go. “Accuracy after” counts all images, as the report "
         "does; “success” only those that were right before."
     )
+
+
+def _deepfool_settings(found: Sequence[Arena]) -> str:
+    """What the specs of the two say, in words."""
+    said = ""
+    for name in ("DeepFool", "D-DeepFool"):
+        groups = [a.main[name] for a in found if name in a.main]
+        if not groups:
+            continue
+        spec = groups[0][0].cell["attack"]
+        if name == "DeepFool":
+            said += f". DeepFool's overshoot is {spec['overshoot']:g}"
+            if spec.get("damping"):
+                said += (
+                    ", and its step number i stops short of the linearised boundary by the share "
+                    f"{spec['damping']:g}^i"
+                )
+        else:
+            said += (
+                ". The report does not print the formula of its Dynamic DeepFool; ours lets the "
+                f"overshoot fall logarithmically from {spec['first']:g} to {spec['last']:g}"
+            )
+    return said
 
 
 def _pixel_settings(found: Sequence[Arena]) -> str:
@@ -77,15 +100,20 @@ def _pixel_settings(found: Sequence[Arena]) -> str:
     return ", ".join(said) + " (the paper has 400 and 100)"
 
 
-def reproduced(found, report, like):
+def reproduced(found, report, like, like_for_like):
     """The reported numbers about single attacks."""
-    table, rows = tables.reported_table(found, report, like)
+    table, rows = tables.reported_table(found, report, like, like_for_like)
     if table is None:
         return (Text("The report has no numbers for these data."),)
     judged = [c for c in rows if c.verdict != "no interval"]
     inside = sum(c.verdict == "inside" for c in judged)
+    count = (
+        f"{inside} of {len(judged)} reported numbers that have an interval of ours lie inside it. "
+        if like_for_like
+        else f"The table has the {len(rows)} numbers that the report prints about single attacks. "
+    )
     text = (
-        f"{inside} of {len(judged)} reported numbers lie inside our interval. They come from "
+        f"{count}They come from "
         f"other networks{_starts(report)}, and intervals over images know nothing of that. What "
         "can be compared is the order and the size of effects."
     )
@@ -153,7 +181,7 @@ def _range(values) -> str:
     return f"{low} %" if low == high else f"{low} to {high} %"
 
 
-def attacks(arena, report, like):
+def attacks(arena, report, like, differences):
     """What each attack does to one data set."""
     name = like[arena.dataset]
     order = sorted(arena.main, key=lambda a: results.accuracy_after(arena.main[a]).estimate)
@@ -162,12 +190,13 @@ def attacks(arena, report, like):
     )
     blocks: list[Any] = [
         Text(
-            f"Accuracy that each attack leaves, lowest first: {best}. The next table has what the "
+            f"Accuracy that each attack leaves, lowest first, each on its own number of images: "
+            f"{best}. The next table has what the "
             "report's figures 3 and 4 have, before and after."
         ),
         FigureBlock(figures.accuracy(arena, report, name)),
         TableBlock(tables.before_and_after(arena), f"metrics-{arena.dataset}"),
-        Text(_budget_text(arena)),
+        Text(_budget_text(arena, differences)),
         FigureBlock(figures.budget(arena)),
         TableBlock(tables.budgets(arena), f"budgets-{arena.dataset}"),
         TableBlock(tables.prices(arena), f"prices-{arena.dataset}"),
@@ -178,7 +207,7 @@ def attacks(arena, report, like):
     return tuple(blocks)
 
 
-def _budget_text(arena) -> str:
+def _budget_text(arena, differences) -> str:
     def l2(name):
         return results.mean_distance(arena.main[name], "l2", True)
 
@@ -194,30 +223,49 @@ def _budget_text(arena) -> str:
     text = (
         f"Of the attacks that the report compares, the smallest mean l2 is that of {nearest['l2']} "
         f"({l2(nearest['l2']).estimate:.2f}) and the smallest mean linf that of {nearest['linf']} "
-        f"({linf(nearest['linf']).estimate:.3f}). "
+        f"({linf(nearest['linf']).estimate:.3f}), means over as many images as the table says. "
     )
     if "HSJ" in arena.main:
         both = {nearest["l2"], nearest["linf"]}
         text += (
             "The report finds the lowest of both with HSJ"
-            + (", and so do we. " if both == {"HSJ"} else "; here it does not have both. ")
+            + ("; so it is here. " if both == {"HSJ"} else "; here it does not have both. ")
             + f"HSJ took {arena.main['HSJ'][0].arrays['forward'][-1].mean():,.0f} queries per "
             f"image, and needs no gradient. {_no_start(arena.main['HSJ'][0])}"
         )
     if {"DeepFool", "D-DeepFool"} <= set(arena.main):
-        plain, dynamic = l2("DeepFool").estimate, l2("D-DeepFool").estimate
         passes = [
             arena.main[name][0].arrays["backward"][-1].mean() for name in ("DeepFool", "D-DeepFool")
         ]
-        text += (
-            f"D-DeepFool needs {passes[1]:.0f} gradients per image where DeepFool needs "
-            f"{passes[0]:.0f}, and moves images {_times(dynamic, plain)} in l2: its longer first "
-            "steps save iterations and overshoot."
-            if dynamic > plain and passes[1] < passes[0]
-            else f"D-DeepFool takes {passes[1]:.0f} gradients per image and DeepFool "
-            f"{passes[0]:.0f}; their mean l2 distances are {dynamic:.2f} and {plain:.2f}."
+        (pair,) = (
+            d
+            for d in differences
+            if (d.dataset, d.first, d.second) == (arena.name, "DeepFool", "D-DeepFool")
         )
+        text += deepfools(passes[0], passes[1], pair.l2)
     return text
+
+
+def deepfools(plain: float, dynamic: float, farther: common.Contrast) -> str:
+    """What Dynamic DeepFool's overshoot costs and saves.
+
+    Args:
+        plain, dynamic: mean gradients per image of DeepFool and of D-DeepFool.
+        farther: mean l2 distance of DeepFool minus that of D-DeepFool, on the same images.
+    """
+    gap = farther.difference
+    size = f"{abs(gap.estimate):.2f} in l2 (paired, p {_p(farther.adjusted)})"
+    if farther.shown:
+        moved = f"moves them {'less far' if gap.estimate > 0 else 'farther'}, by {size}"
+    else:
+        moved = (
+            f"moves them no differently as far as is shown, {-gap.estimate:+.2f} in l2 (paired, "
+            f"adjusted p {_p(farther.adjusted)})"
+        )
+    return (
+        f"D-DeepFool takes {dynamic:.1f} gradients per image and DeepFool {plain:.1f}; on the same "
+        f"images D-DeepFool {moved}."
+    )
 
 
 def _no_start(record: Record) -> str:
@@ -233,13 +281,13 @@ def _no_start(record: Record) -> str:
     )
 
 
-def _times(first: float, second: float) -> str:
-    return f"{first / second:.1f} times as far"
+def _p(value: float) -> str:
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def real(differences, report):
+def real(differences, report, like_for_like):
     """The comparisons of section 3.2.1."""
-    text = comparisons.sentences(differences)
+    text = comparisons.sentences(differences, like_for_like)
     sizes = comparisons.sizes(report)
     return (
         Text(
@@ -272,28 +320,15 @@ def targeted(arena):
         ]
 
     once, often = rates("T-FGSM"), rates("IT-FGSM")
-    peak = max(once, key=lambda pair: pair[1].estimate)
-    last = once[-1]
     text = (
         f"The target is class {TARGET}, that of MNIST's first test image, which the report's call "
         "names, and in the dashed curves another wrong class for each image, drawn at random. "
-        f"One step reaches class {TARGET} most often at eps {peak[0]:g}, for {_percent(peak[1])} "
-        "of the images"
-    )
-    if peak[0] == last[0]:
-        text += ": success grows up to the last radius, and there is no overshoot here. "
-    else:
-        text += f", and at eps {last[0]:g} for {_percent(last[1])}. "
-        if last[1].high < peak[1].low:
-            text += "This is the report's overshoot: the step goes past the target's region. "
-        else:
-            text += "What it loses beyond the peak lies within the intervals. "
-    text += (
+        f"{overshoot(once, _beyond(arena, once))} "
         f"In steps of {STEP:g} that stop at the target it is reached for {_percent(often[0][1])} "
         f"at eps {often[0][0]:g} and {_percent(often[-1][1])} at eps {often[-1][0]:g}"
     )
     growing = all(a[1].estimate <= b[1].estimate for a, b in itertools.pairwise(often))
-    text += ", and never less at a larger radius." if growing else "."
+    text += ", in these runs never less at a larger radius." if growing else "."
     return (
         Text(text),
         FigureBlock(figures.overshoot(arena)),
@@ -301,30 +336,91 @@ def targeted(arena):
     )
 
 
+def _beyond(arena, once) -> dict[float, common.Contrast]:
+    """Share reached by one step at each radius minus that at the peak; one family.
+
+    On the same images for one training seed, over the seeds for several.
+    """
+    at = {
+        eps: [record.reached[radius][record.aimed] for record in records]
+        for radius, eps, records in tables.by_radius(arena.targeted["T-FGSM", str(TARGET)])
+    }
+    peak = max(once, key=lambda pair: pair[1].estimate)[0]
+    pairs = {
+        eps: paired_rates(found[0], at[peak][0])
+        if len(found) == 1
+        else paired_means([o.mean() for o in found], [o.mean() for o in at[peak]])
+        for eps, found in at.items()
+        if eps != peak
+    }
+    return common.family(pairs)
+
+
+def overshoot(once, beyond) -> str:
+    """Whether one step goes past the target's region.
+
+    Args:
+        once: (radius, Interval of the rate of success) of T-FGSM, radii increasing.
+        beyond: radius -> the difference to the peak, at the other radii.
+    """
+    peak = max(once, key=lambda pair: pair[1].estimate)
+    last = once[-1]
+    text = (
+        f"One step reaches class {TARGET} most often at eps {peak[0]:g}, for {_percent(peak[1])} "
+        "of the images"
+    )
+    if peak[0] == last[0]:
+        return f"{text}: success grows up to the last radius, and no overshoot is seen here."
+    lost = beyond[last[0]]
+    text += (
+        f", and at eps {last[0]:g} for {_percent(last[1])}: {lost.said()} against the "
+        f"peak (paired, adjusted over the radii, p {_p(lost.adjusted)}). "
+    )
+    if lost.less:
+        return f"{text}This is the report's overshoot: the step goes past the target's region."
+    return f"{text}So no overshoot is shown here."
+
+
 def jumps(arena):
     """HopSkipJump's settings."""
     names = list(arena.jumps)
     queries = {name: group[0].arrays["forward"][-1].mean() for name, group in arena.jumps.items()}
     few, many = names[-2], names[-1]
-    pair = tables.jump_pair(arena, few, many)
-    gap = pair.median_difference
+    pair = tables.jump_pairs(arena)[few]
     left = [common.percent_text(results.accuracy_after(arena.jumps[name])) for name in (few, many)]
-    values = (gap.estimate, gap.low, gap.high)
-    median, *bounds = (f"{v:+.4f}" if np.isfinite(v) else "unbounded" for v in values)
     text = (
         f"The report finds the performance of {few} and {many} “very similar”. With no "
-        f"limit on the distance they leave {left[0]} and {left[1]} of the images right. What "
-        f"queries buy is distance: {many} asks {queries[many] / queries[few]:.0f} times as often "
-        f"as {few}, and the distances of {few} minus its own, on the images that both attacked, "
-        f"have the median {median} in linf "
-        f"({' to '.join(bounds)}; signed-rank p "
-        f"{'below 0.001' if pair.p < 0.001 else f'{pair.p:.3f}'}, {gap.n} images)."
+        f"limit on the distance they leave {left[0]} and {left[1]} of the images right. "
+        + queries_buy(few, many, queries[many] / queries[few], pair)
     )
     return (
         Text(text),
         FigureBlock(figures.jumps(arena)),
         TableBlock(tables.jumps(arena), "hop-skip-jump"),
     )
+
+
+def queries_buy(few: str, many: str, times: float, pair: common.Contrast) -> str:
+    """Whether more queries bring the image nearer.
+
+    Args:
+        few, many: the two settings.
+        times: how many times as many queries the second asks.
+        pair: median linf distance of the first minus that of the second, on the same images.
+    """
+    gap = pair.difference
+    values = (gap.estimate, gap.low, gap.high)
+    median, *bounds = (f"{v:+.4f}" if np.isfinite(v) else "unbounded" for v in values)
+    measured = (
+        f"{many} asks {times:.0f} times as often as {few}, and the distances of {few} minus its "
+        f"own, on the images that both attacked, have the median {median} in linf "
+        f"({' to '.join(bounds)}; signed-rank p, adjusted, {_p(pair.adjusted)}, {gap.n} images)"
+    )
+    if pair.more:
+        return f"What queries buy is distance: {measured}."
+    if pair.less:
+        return f"More queries do not bring the image nearer here: {measured}."
+    return f"That more queries bring the image nearer is not shown here: {measured}."
 
 
 def engines(arena):

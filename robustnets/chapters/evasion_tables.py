@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from robustnets.chapters import evasion_results as results
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.evasion_results import EPS, Arena
 from robustnets.core.record import Record
 from robustnets.report.cells import Fixed, Percent, PValue, Seconds
@@ -16,6 +17,7 @@ from robustnets.report.table import Table
 from robustnets.stats.classification import Classification, Entries, classification, entries
 from robustnets.stats.distances import PairedDistances, median_distance, paired_distances
 from robustnets.stats.intervals import Interval, mean, rate
+from robustnets.stats.multiplicity import holm
 
 
 def ours(attack: str) -> str:
@@ -25,8 +27,19 @@ def ours(attack: str) -> str:
 
 def measures(record: Record, radius: int | None = None) -> tuple[Classification, Entries]:
     """Macro averages, and Keras' own counts, before the attack or after it."""
-    p = record.probabilities(radius)
-    return classification(record.label, p), entries(record.label, p)
+    p, said = record.probabilities(radius), predictions(record, radius)
+    return (
+        classification(record.label, p, predictions=said),
+        entries(record.label, p, predictions=said),
+    )
+
+
+def predictions(record: Record, radius: int | None) -> np.ndarray:
+    """int (N,): the predicted classes before the attack (None), or at the number of a radius.
+
+    Not the argmax of the stored probabilities: these are rounded, and near a boundary they tie.
+    """
+    return record.clean if radius is None else record.adversarial[radius]
 
 
 def before_and_after(arena: Arena) -> Table:
@@ -54,7 +67,9 @@ def before_and_after(arena: Arena) -> Table:
         "Precision, recall and AUC are averages over classes, one against the rest, of the "
         "predicted class; loss in nats. The last three columns are what Keras' metrics of these "
         "names compute: every one of the N × 10 probabilities is a decision of its own, taken "
-        "above 0.5 (n/a where none is above it).",
+        "above 0.5 (n/a where none is above it). Probabilities are stored as logarithms of 11 "
+        "binary digits, so that at 0.5 they are known to 0.0002; predicted classes are stored as "
+        "they were.",
     )
 
 
@@ -127,10 +142,11 @@ def jumps(arena: Arena) -> Table:
     """HopSkipJump's settings, each on its own images and all on the same few."""
     best = list(arena.jumps)[-1]
     common = min(len(g[0].label) for g in arena.jumps.values())
+    pairs = jump_pairs(arena)
     rows: list[tuple[Any, ...]] = []
     for setting, group in arena.jumps.items():
         record = group[0]
-        pair = None if setting == best else jump_pair(arena, setting, best)
+        pair = pairs.get(setting)
         rows.append(
             (
                 setting,
@@ -139,8 +155,8 @@ def jumps(arena: Arena) -> Table:
                 Percent(results.accuracy_after(group), 1),
                 Percent(results.accuracy_after(group, record.at(EPS)), 1),
                 Fixed(median_distance(_reach(record)[record.correct]), 4),
-                None if pair is None else Fixed(pair.median_difference, 4),
-                None if pair is None else PValue(pair.p),
+                None if pair is None else Fixed(pair.difference, 4),
+                None if pair is None else PValue(pair.adjusted),
                 Seconds(results.seconds_each(group)),
             )
         )
@@ -153,7 +169,7 @@ def jumps(arena: Arena) -> Table:
             f"accuracy within {EPS:g}",
             "median linf",
             f"minus {best}",
-            "p",
+            "p, Holm",
             "time per image",
         ),
         tuple(rows),
@@ -161,8 +177,19 @@ def jumps(arena: Arena) -> Table:
         f"with no limit on the distance, and with perturbations cut to {EPS:g}. The median is over "
         "the images that were right, with its interval between order statistics; the difference "
         f"is the median over the first {common} images, which every setting attacked, with the "
-        "signed-rank test.",
+        "signed-rank test, adjusted over the differences of this table.",
     )
+
+
+def jump_pairs(arena: Arena) -> dict[str, Contrast]:
+    """Median linf distance of each setting of HopSkipJump minus that of the longest; one family."""
+    *others, best = arena.jumps
+    pairs = {setting: jump_pair(arena, setting, best) for setting in others}
+    adjusted = holm([pair.p for pair in pairs.values()])
+    return {
+        setting: Contrast(pair.median_difference, pair.p, p)
+        for (setting, pair), p in zip(pairs.items(), adjusted, strict=True)
+    }
 
 
 def jump_pair(arena: Arena, first: str, second: str) -> PairedDistances:
@@ -301,7 +328,10 @@ def setting(record: Record) -> str:
 
 
 def reported_table(
-    arenas: Sequence[Arena], reported: Sequence[Reported], like: Mapping[str, str]
+    arenas: Sequence[Arena],
+    reported: Sequence[Reported],
+    like: Mapping[str, str],
+    judged: bool = True,
 ) -> tuple[Table | None, list[Comparison]]:
     """The reported numbers about single attacks beside ours; the intervals have their own table.
 
@@ -309,6 +339,7 @@ def reported_table(
         arenas: the Records.
         reported: the report's rows.
         like: data set -> the name it has in the report.
+        judged: whether ours are at the report's scale, so that each row has a verdict.
     """
     found = []
     for arena in arenas:
@@ -341,9 +372,11 @@ def reported_table(
         return None, []
     caption = (
         "The numbers of figures 3 and 4 of section 2.5 and of section 3.2.1. Precision, recall "
-        "and AUC as Keras has them, at a threshold of 0.5 and pooled."
+        "and AUC as Keras has them, at a threshold of 0.5 and pooled; precision is 0, as there, "
+        "where no probability is above it. The report prints a line for each of its runs, and ours "
+        "is one."
     )
-    return comparison_table(found, caption), found
+    return comparison_table(found, caption, judged), found
 
 
 def _measured(metric: str, group: Sequence[Record], radius: int | None) -> Interval:
@@ -354,14 +387,21 @@ def _measured(metric: str, group: Sequence[Record], radius: int | None) -> Inter
     if metric == "success_rate":
         return results.success(group)
     record = group[0]
-    p = record.probabilities(radius)
-    own = p[np.arange(len(p)), record.label]
+    p, said = record.probabilities(radius), predictions(record, radius)
+    rows = np.arange(len(p))
+    own = p[rows, record.label]
     if metric == "loss":
         return mean(-np.log(np.maximum(own, np.finfo(float).eps)))
+    if metric == "auc":
+        auc = entries(record.label, p, predictions=said).auc
+        return Interval(auc, -math.inf, math.inf, len(own), "none")
+    # above one half there is at most one class, the predicted one
+    decided = p[rows, said] > 0.5
+    hits = int((decided & (said == record.label)).sum())
     if metric == "recall":
-        return rate(int((own > 0.5).sum()), len(own))
-    if metric == "precision":
-        decided = int((p > 0.5).sum())
-        return rate(int((own > 0.5).sum()), max(decided, 1))
-    pooled = entries(record.label, p)
-    return Interval(pooled.auc, -math.inf, math.inf, len(own), "none")
+        return rate(hits, len(own))
+    if metric != "precision":
+        raise ValueError(f"no reproduction of the reported metric {metric!r}")
+    if not decided.any():
+        return Interval(0.0, -math.inf, math.inf, len(own), "none")
+    return rate(hits, int(decided.sum()))

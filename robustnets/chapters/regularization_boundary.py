@@ -3,9 +3,15 @@
 import numpy as np
 
 from robustnets.chapters import common
-from robustnets.chapters.regularization_paired import paired_tables
+from robustnets.chapters.common import Contrast
+from robustnets.chapters.regularization_paired import (
+    change,
+    changed,
+    of_pgd,
+    paired_tables,
+    penalty,
+)
 from robustnets.chapters.regularization_results import (
-    ALPHA,
     BOX,
     CARLINI,
     CHOSEN,
@@ -20,8 +26,6 @@ from robustnets.chapters.regularization_results import (
     Pair,
     Results,
     median,
-    paired_median,
-    paired_share,
     percent_of,
 )
 from robustnets.report.cells import points
@@ -108,45 +112,56 @@ def _distances(r: Results, pair: Pair, kind: str) -> Series:
 
 
 def _boundary_text(r: Results) -> str:
-    one, _ = paired_share(*(r.errors(pair, BOX, WEAK) for pair in (CHOSEN, NONE)))
-    many, p = paired_share(*(r.errors(pair, ITERATED, WEAK) for pair in (CHOSEN, NONE)))
-    strong, _ = paired_share(*(r.errors(pair, ITERATED, STRONG) for pair in (CHOSEN, NONE)))
+    one, many = changed(r, BOX, WEAK), changed(r, ITERATED, WEAK)
     steps = r.of(NONE, ITERATED)[0].cell["attack"]["steps"]
-    if p >= ALPHA:
-        meaning = "That is no difference that these runs can show."
-    elif many.estimate >= 0:
-        meaning = "So nothing is gained in fact."
-    elif many.estimate <= one.estimate:
-        meaning = (
-            "The better attack credits the penalty with no less than one step does, so the "
-            "boundary itself lies farther away in this norm; the gain is not a gradient that "
-            "leads astray."
-        )
-    else:
-        meaning = "That is less than one step shows: a part of the gain is the gradient's alone."
+    moved = of_pgd(r)
     return (
         "An attack of one step fails where the boundary is far, and also where the gradient "
         "points elsewhere. Attacks that go on looking tell the two apart. In the box at eps "
         f"{WEAK:g} the penalty changes the error under one step by "
-        f"{common.points_text(one, 1)} points, and under {steps} steps of PGD by "
-        f"{common.points_text(many, 1)}. {meaning} At eps {STRONG:g} the change under PGD is "
-        f"{common.points_text(strong, 1)} points, and "
-        f"{percent_of(r.errors(CHOSEN, ITERATED, STRONG))} of the images are lost.\n\n"
+        f"{change(r, BOX, WEAK)}, and under {steps} steps of PGD by "
+        f"{change(r, ITERATED, WEAK)}. {meaning(moved, one, many, r.seeds)} At eps "
+        f"{STRONG:g} the change under PGD is {change(r, ITERATED, STRONG)}, and "
+        f"{percent_of(r.errors(CHOSEN, ITERATED, STRONG))} of the images are lost. On images that "
+        f"nobody attacked the error changes by {change(r, FREE, None)}.\n\n"
         f"In L2, {nearest(r)}. "
         + (
             "One reading: what a change of every pixel by eps can use is the sum of the absolute "
             "entries of the gradient, which a penalty on many small weights brings down; an L2 "
             "attack uses the root of the sum of their squares, which a few large entries keep up."
-            if p < ALPHA and many.estimate < 0 and not _farther(r)
+            if moved in ("shown", "these") and not penalty(r)[1]["Carlini-Wagner"].more
             else ""
         )
     ).rstrip()
 
 
-def _farther(r: Results) -> bool:
-    """Whether Carlini and Wagner's search shows the boundary farther away in L2."""
-    difference, p = paired_median(*(r.distances(pair, CARLINI) for pair in (CHOSEN, NONE)))
-    return p < ALPHA and difference.estimate > 0
+def meaning(moved: str, one: Contrast, many: Contrast, seeds: int) -> str:
+    """What the changes of the error under one step and under many say about the boundary.
+
+    Args:
+        moved: `regularization_paired.verdict` on the change under many steps.
+        one, many: the changes.
+        seeds: training seeds.
+    """
+    if moved == "no":
+        return "Adjusted, the runs show no difference under the better attack."
+    if moved == "more":
+        return "Under the better attack the penalty costs accuracy."
+    whose = (
+        f"for each of these {seeds} networks, though that is not shown over trainings, "
+        if moved == "these"
+        else ""
+    )
+    if many.difference.estimate <= one.difference.estimate:
+        return (
+            "The better attack credits the penalty with no less than one step does: "
+            f"{whose}the boundary lies farther away in this norm, and the gain is not a gradient "
+            "that leads astray."
+        )
+    return (
+        "That is less than one step shows in these trainings, so that a part of what one step "
+        f"shows may be the gradient's alone; {whose}something is left."
+    )
 
 
 def nearest(r: Results) -> str:
@@ -156,12 +171,11 @@ def nearest(r: Results) -> str:
         for pair in (NONE, CHOSEN)
         for found in [median(r.distances(pair, CARLINI)).estimate]
     }
-    difference, p = paired_median(*(r.distances(pair, CARLINI) for pair in (CHOSEN, NONE)))
-    if p >= ALPHA:
+    found = penalty(r)[1]["Carlini-Wagner"]
+    if not found.shown:
         verdict = "paired, no difference is shown"
     else:
-        side = "farther away" if difference.estimate > 0 else "nearer"
-        verdict = f"paired, it is {side}"
+        verdict = f"paired, it is {'farther away' if found.more else 'nearer'}"
     return (
         "the median distance to the nearest adversarial example (Carlini-Wagner) is "
         f"{near[NONE]} without and {near[CHOSEN]} with the penalty; {verdict}"
@@ -184,11 +198,10 @@ def _gradient_text(r: Results) -> str:
         - common.share(r.errors(NONE, ROUNDED, WEAK)).estimate
     )
     kept_back = (
-        "Plain cross entropy makes the network without a penalty look harder to fool than it "
-        "is, because that network is so sure of its answers, and so makes the penalty look "
-        "worse than it is"
+        "In these trainings plain cross entropy makes the network without a penalty look harder "
+        "to fool than the exact gradient does, and so makes the penalty look worse"
         if lost > 0.005
-        else "The two agree"
+        else "The two are within 0.5 points of each other for the network without a penalty"
     )
     return (
         "**Is any gradient hidden?** Cross entropy as most libraries compute it loses the share "

@@ -115,8 +115,8 @@ def confidence(r: Results) -> tuple[Block, ...]:
 
 
 _REFUSING_SUFFERS = (
-    "Both are larger with the penalty: it lowers the confidence on ordinary images, the threshold "
-    "goes down with it, and so refusing protects the penalised network less. "
+    "In these trainings both are larger with the penalty, whose threshold is the lower one: "
+    "refusing protects the penalised network less. "
 )
 
 
@@ -149,7 +149,9 @@ def _refusals(r: Results) -> tuple[Table, str]:
         return f"{100 * passed[pair, name].estimate:.1f} %"
 
     one, many = SETS[2][0], SETS[5][0]
-    worse = all(passed[CHOSEN, name].estimate > passed[NONE, name].estimate for name in (one, many))
+    worse = levels[CHOSEN] < levels[NONE] and all(
+        passed[CHOSEN, name].estimate > passed[NONE, name].estimate for name in (one, many)
+    )
     text = (
         "The report takes the lower confidence on adversarial examples for a good sign, because "
         "unsure answers can be refused. A threshold that refuses "

@@ -1,6 +1,7 @@
 """The page on penalties: with and without the penalty, on the same images and the same seeds."""
 
 from robustnets.chapters import common
+from robustnets.chapters.common import Contrast
 from robustnets.chapters.regularization_results import (
     ALPHA,
     ASKED,
@@ -20,9 +21,8 @@ from robustnets.chapters.regularization_results import (
     paired_median,
     paired_share,
 )
-from robustnets.report.cells import Fixed, Percent, Points, PValue, Word
+from robustnets.report.cells import Fixed, Percent, Points, PValue
 from robustnets.report.table import Table
-from robustnets.stats.intervals import Interval
 from robustnets.stats.multiplicity import holm
 
 # what was measured, what the attacker knows of the penalised network, and what is compared: with
@@ -41,6 +41,8 @@ FAMILY: tuple[tuple[str, str, str, str, float | None], ...] = (
     (f"Square {WEAK:.2f}, box", "black-box", ASKED, ASKED, WEAK),
     (f"Square {STRONG:g}, box", "black-box", ASKED, ASKED, STRONG),
 )
+
+SEARCHES = {"DeepFool": DEEPFOOL, "Carlini-Wagner": CARLINI}
 
 
 def family(r: Results) -> list[tuple[str, str, str, str, float | None]]:
@@ -72,6 +74,83 @@ def alone(r: Results, own: str, other: str, eps: float | None) -> tuple[int, int
     return better, worse
 
 
+def penalty(r: Results) -> tuple[dict[str, Contrast], dict[str, Contrast]]:
+    """What the penalty changes: error by the names of `FAMILY`, distance by search; one family.
+
+    A difference is that of the penalised network minus the other.
+    """
+    rates = [
+        paired_share(r.errors(CHOSEN, own, eps), r.errors(NONE, other, eps))
+        for _, _, own, other, eps in family(r)
+    ]
+    apart = [
+        paired_median(r.distances(CHOSEN, kind), r.distances(NONE, kind))
+        for kind in SEARCHES.values()
+    ]
+    adjusted = holm([p for _, p in (*rates, *apart)])
+    tested = [
+        Contrast(difference, p, holms)
+        for (difference, p), holms in zip((*rates, *apart), adjusted, strict=True)
+    ]
+    names = [(name, knowledge) for name, knowledge, *_ in family(r)]
+    errors = {f"{name}, {knowledge}": t for (name, knowledge), t in zip(names, tested)}
+    return errors, dict(zip(SEARCHES, tested[len(names) :], strict=True))
+
+
+def changed(r: Results, kind: str, eps: float | None) -> Contrast:
+    """What the penalty changes the error under an attack on the network itself by."""
+    for name, knowledge, own, other, radius in family(r):
+        if (own, other, radius) == (kind, kind, eps):
+            return penalty(r)[0][f"{name}, {knowledge}"]
+    raise ValueError(f"no comparison of {kind!r} at eps {eps} in FAMILY")
+
+
+def verdict(better: int, worse: int, seeds: int, found: Contrast) -> str:
+    """ "shown", "these" or "no": what a difference of error allows to be said.
+
+    Args:
+        better, worse: in how many trainings the images alone tell the networks apart.
+        seeds: how many trainings there are.
+        found: the comparison, over seeds where there are several.
+
+    Returns:
+        "shown" where the adjusted test shows a lower error, "these" where it does not but every
+        training by itself has a lower one, "more" where it shows a higher error, else "no".
+    """
+    if found.shown:
+        return "shown" if found.less else "more"
+    return "these" if seeds > 1 and better == seeds and not worse else "no"
+
+
+def change(r: Results, kind: str, eps: float | None) -> str:
+    """What the penalty changes the error by, in words, over seeds and for each training alone."""
+    found = changed(r, kind, eps)
+    better, worse = alone(r, kind, kind, eps)
+    return alone_too(found, better, worse, r.seeds)
+
+
+def alone_too(found: Contrast, better: int, worse: int, seeds: int) -> str:
+    """A difference of error in words; where all trainings by themselves agree, that as well.
+
+    Args:
+        found: the difference over the seeds.
+        better, worse: in how many trainings the images alone tell the networks apart.
+        seeds: training seeds.
+    """
+    if found.shown or seeds == 1 or seeds not in (better, worse):
+        return found.said()
+    return (
+        f"{common.points_text(found.difference, 1)} points (over {seeds} trainings no difference "
+        f"shown, in each of them by itself {'lower' if better == seeds else 'higher'})"
+    )
+
+
+def of_pgd(r: Results) -> str:
+    """`verdict` on the error under PGD at the smaller radius."""
+    better, worse = alone(r, ITERATED, ITERATED, WEAK)
+    return verdict(better, worse, r.seeds, changed(r, ITERATED, WEAK))
+
+
 def _alone(r: Results, own: str, other: str, eps: float | None) -> str:
     better, worse = alone(r, own, other, eps)
     said = [f"{n} {word}" for n, word in ((better, "better"), (worse, "worse")) if n]
@@ -88,22 +167,8 @@ def _asked(r: Results) -> str:
 def paired_tables(r: Results) -> tuple[Table, Table]:
     """Differences of error and of distance; one family for Holm's adjustment."""
     rows = family(r)
-    rates: list[tuple[Interval, float]] = [
-        paired_share(r.errors(CHOSEN, own, eps), r.errors(NONE, other, eps))
-        for _, _, own, other, eps in rows
-    ]
-    searches = (("DeepFool", DEEPFOOL), ("Carlini-Wagner", CARLINI))
-    apart = [
-        paired_median(r.distances(CHOSEN, kind), r.distances(NONE, kind)) for _, kind in searches
-    ]
-    adjusted = holm([p for _, p in (*rates, *apart)])
-    count = len(adjusted)
-
-    def word(estimate: float, p: float, good: bool) -> Word:
-        if p >= ALPHA or estimate == 0:
-            return Word("no difference shown")
-        return Word("better", "good") if good else Word("worse", "bad")
-
+    errors, distances = penalty(r)
+    count = len(errors) + len(distances)
     how = (
         "exact McNemar test and Bonett and Price's interval over the same n examples of one "
         "training seed"
@@ -139,15 +204,13 @@ def paired_tables(r: Results) -> tuple[Table, Table]:
                     *(name, knowledge, len(r.of(CHOSEN, own)[0].label)),
                     Percent(common.share(r.errors(NONE, other, eps)), 1),
                     Percent(common.share(r.errors(CHOSEN, own, eps)), 1),
-                    Points(difference, 1),
-                    PValue(p),
-                    PValue(adjusted[i]),
-                    word(difference.estimate, adjusted[i], difference.estimate < 0),
+                    Points(found.difference, 1),
+                    PValue(found.p),
+                    PValue(found.adjusted),
+                    found.word("worse", "better", better=-1),
                     *((_alone(r, own, other, eps),) if r.seeds > 1 else ()),
                 )
-                for i, ((name, knowledge, own, other, eps), (difference, p)) in enumerate(
-                    zip(rows, rates)
-                )
+                for (name, knowledge, own, other, eps), found in zip(rows, errors.values())
             ),
             "Error with L1 = L2 = 0.0001 minus error without, in percentage points; negative is "
             f"better. {how[0].upper()}{how[1:]}; p adjusted over the {count} comparisons of this "
@@ -164,15 +227,11 @@ def paired_tables(r: Results) -> tuple[Table, Table]:
                     len(r.of(NONE, kind)[0].label),
                     Fixed(median(r.distances(NONE, kind))),
                     Fixed(median(r.distances(CHOSEN, kind))),
-                    Fixed(difference),
-                    PValue(adjusted[len(rows) + i]),
-                    word(
-                        difference.estimate,
-                        adjusted[len(rows) + i],
-                        difference.estimate > 0,
-                    ),
+                    Fixed(distances[name].difference),
+                    PValue(distances[name].adjusted),
+                    distances[name].word("better", "worse"),
                 )
-                for i, ((name, kind), (difference, _)) in enumerate(zip(searches, apart))
+                for name, kind in SEARCHES.items()
             ),
             "Median L2 distance to the nearest adversarial example, and the paired difference, "
             f"penalty minus none: {ranks}. The shorter distance is the truer one.",

@@ -126,7 +126,7 @@ def _figures(network: Any, s: Scale, engine: str) -> list[Any]:
         (BIM(linf, results.STEP, steps, stop_at_boundary=True), (results.EPS,), many),
         (PGD(ThreatModel("linf", eps), steps=s.steps), (eps,), fewer),
         (HopSkipJump(linf, 8, 100, 10), (eps, 1.0), s.hsj),
-        (DeepFool(l2, damping=0.0), (WHOLE,), s.deepfool),
+        (DeepFool(l2), (WHOLE,), s.deepfool),
         (DynamicDeepFool(l2), (WHOLE,), s.deepfool),
     )
     smoothings = [InFront(SmoothingSpec(*spec)) for spec in results.SMOOTHINGS]
@@ -224,7 +224,10 @@ def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
         lead=f"{QUESTION} {sections.answer(r)}",
         sections=(
             Section("The question and the set-up", (Text(sections.setup(r, run)),)),
-            Section("Reported and reproduced", (*sections.reproduced(r), *table3.reproduced(r))),
+            Section(
+                "Reported and reproduced",
+                (*sections.reproduced(r, sections.like_for_like(r, run)), *table3.reproduced(r)),
+            ),
             Section("Before and after smoothing", sections.before_and_after(r)),
             Section("When the attacker knows", known.attacked(r)),
             Section("Windows, kinds and photographs", table3.table_3(r)),

@@ -1,9 +1,10 @@
 """Pages from published Records: one per chapter, and the index."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from robustnets.chapters import CHAPTERS, chapter
+from robustnets.chapters import CHAPTERS, chapter, sources
 from robustnets.core.store import write_atomically
 from robustnets.experiments.publish import published
 from robustnets.report.index import IndexEntry, results_table, write_index
@@ -24,6 +25,7 @@ INDEX_LEAD = (
     "the reported numbers beside those that its own run gave, and then goes past them. Every "
     "number here was computed from the Records in this folder."
 )
+REPORTS_LEAD = "The five reports, as they name themselves, and what of each is covered:"
 
 
 def write_chapters(folder: Path, slugs: Sequence[str] | None = None) -> Path:
@@ -42,10 +44,12 @@ def write_chapters(folder: Path, slugs: Sequence[str] | None = None) -> Path:
     present = [slug for slug in CHAPTERS if (folder / slug / "run.json").is_file()]
     for slug in slugs if slugs is not None else present:
         records, run = published(folder / slug)
-        write_page(chapter(slug).page(records, run), folder / slug)
+        page = replace(chapter(slug).page(records, run), source=sources.source(slug))
+        write_page(page, folder / slug)
     if not present:
         published(folder / CHAPTERS[0])  # says what to do
-    index, _ = write_index(_entries(folder), folder, INDEX_TITLE, INDEX_LEAD, TABLE_NOTE)
+    lead = f"{INDEX_LEAD}\n\n{REPORTS_LEAD}\n\n{sources.listed()}"
+    index, _ = write_index(_entries(folder), folder, INDEX_TITLE, lead, TABLE_NOTE)
     return index
 
 
@@ -73,7 +77,7 @@ def write_results(readme: Path, folder: Path) -> Path:
     table = results_table(entries, "README.md", below).to_markdown().rstrip()
     block = "\n".join(
         [BEGIN, "", *lines, "", "<details><summary>The same in a table</summary>", "", TABLE_NOTE,
-         "", table, "", "</details>", "", END]
+         "", table, "", "</details>", "", REPORTS_LEAD, "", sources.listed(below), "", END]
     )  # fmt: skip
     head, tail = text.split(BEGIN)[0], text.split(END)[1]
     return write_atomically(readme, lambda p: p.write_text(head + block + tail))

@@ -115,12 +115,14 @@ class Comparison:
         return "below" if self.reported < low - _ROUNDING else "inside"
 
 
-def comparison_table(comparisons: Sequence[Comparison], caption: str) -> Table:
+def comparison_table(comparisons: Sequence[Comparison], caption: str, judged: bool = True) -> Table:
     """Set reported values beside ours.
 
     Args:
         comparisons: one per row, at least one.
         caption: what is compared; what the verdict means is added to it.
+        judged: whether each row gets its verdict. False where ours were not made at the
+            report's own scale, where a verdict would say nothing about the report.
 
     Returns:
         Columns condition, reported, reproduced, interval, n, seeds, verdict, and where any
@@ -138,6 +140,7 @@ def comparison_table(comparisons: Sequence[Comparison], caption: str) -> Table:
         "unit": len(units) > 1,
         "one run": any(c.one_run is not None for c in comparisons),
         "note": any(c.note for c in comparisons),
+        "verdict": judged,
     }
     rows = [_row(c) for c in comparisons]
     names = tuple(name for name in rows[0] if optional.get(name, True))
@@ -150,10 +153,11 @@ def comparison_table(comparisons: Sequence[Comparison], caption: str) -> Table:
         said.append({"%": "in percent", "points": "in percentage points"}.get(unit, f"in {unit}"))
     stated = " ".join(said)
     stated = f" {stated[0].upper()}{stated[1:]}." if stated else ""
+    meaning = EXPLANATION + (_ONE_RUN if optional["one run"] else "")
     return Table(
         columns=names,
         rows=tuple(tuple(row[name] for name in names) for row in rows),
-        caption=f"{caption}{stated} {EXPLANATION}{_ONE_RUN if optional['one run'] else ''}".strip(),
+        caption=f"{caption}{stated} {meaning if judged else ''}".strip(),
     )
 
 

@@ -86,6 +86,7 @@ class Page:
         lead: the question and the answer in short, Markdown.
         sections: in reading order, titles all different.
         facts: seeds, scale, device and the like, by name; "seconds" shows as a duration.
+        source: who wrote what the page repeats, Markdown; empty where it repeats nothing.
 
     Raises:
         ValueError: for an unsafe slug, a title twice, a stem twice, or what is no block.
@@ -96,6 +97,7 @@ class Page:
     lead: str
     sections: tuple[Section, ...]
     facts: Mapping[str, object] = field(default_factory=lambda: _NO_FACTS)
+    source: str = ""
 
     def __post_init__(self) -> None:
         check_stem(self.slug)
@@ -163,7 +165,7 @@ def write_page(page: Page, folder: Path) -> tuple[Path, Path]:
     document = markup.render(
         "page.html",
         title=page.title,
-        lead=markup.to_html(page.lead),
+        lead=markup.to_html("\n\n".join(_opening(page))),
         sections=sections,
         facts=markup.facts_text(page.facts),
     )
@@ -190,8 +192,13 @@ def _html(blocks: Sequence[Block]) -> str:
     return "".join(out)
 
 
+def _opening(page: Page) -> list[str]:
+    """The paragraphs above the facts."""
+    return [text for text in (page.lead.strip(), page.source.strip()) if text]
+
+
 def _readme(page: Page) -> str:
-    out = [f"# {escape_markdown(page.title)}", page.lead.strip()]
+    out = [f"# {escape_markdown(page.title)}", *_opening(page)]
     facts = markup.facts_text(page.facts)
     if facts:
         out.append(

@@ -35,6 +35,36 @@ def check_probabilities(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np
     return y.astype(np.int64), p
 
 
+def check_predictions(predictions: ArrayLike | None, probabilities: np.ndarray) -> np.ndarray:
+    """The predicted class of each example: int64 (N,).
+
+    Probabilities that were stored with few digits tie near a boundary, and argmax then takes the
+    lower number: whoever has the predicted classes passes them.
+
+    Args:
+        predictions: int (N,); None takes the class of highest probability.
+        probabilities: float64 (N, K).
+
+    Raises:
+        ValueError: for predictions that do not fit.
+
+    Example:
+        >>> tied = np.array([[0.5, 0.5], [0.2, 0.8]])
+        >>> check_predictions([1, 1], tied).tolist(), check_predictions(None, tied).tolist()
+        ([1, 1], [0, 1])
+    """
+    if predictions is None:
+        return probabilities.argmax(axis=1)
+    found, (n, classes) = np.asarray(predictions), probabilities.shape
+    if found.shape != (n,):
+        raise ValueError(f"predictions must be ({n},), one class for each row, got {found.shape}")
+    if not np.issubdtype(found.dtype, np.integer) or found.min() < 0 or found.max() >= classes:
+        raise ValueError(
+            f"predictions must be integers in 0..{classes - 1}, got {np.unique(found)}"
+        )
+    return found.astype(np.int64)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
     """Accuracy as a function of confidence, in bins of equal width that hold examples.
@@ -62,16 +92,22 @@ class Reliability:
         return float(np.average(gaps, weights=self.count))
 
 
-def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> Reliability:
+def reliability(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    bins: int = 15,
+    predictions: ArrayLike | None = None,
+) -> Reliability:
     """Reliability curve of the predicted class, and its expected calibration error.
 
     Args:
         labels: int (N,), true classes.
         probabilities: float (N, K), rows sum to 1.
         bins: of equal width over [0, 1], >= 1; an edge belongs to the bin below it.
+        predictions: int (N,), see `check_predictions`.
 
     Raises:
-        ValueError: for shapes, labels, probabilities or bins that do not fit.
+        ValueError: for shapes, labels, probabilities, predictions or bins that do not fit.
 
     Source: Guo et al. 2017, arXiv:1706.04599, sec. 2 (scikit-learn bins).
 
@@ -85,8 +121,9 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> 
     if bins < 1:
         raise ValueError(f"bins must be >= 1, got {bins}")
     y, p = check_probabilities(labels, probabilities)
-    sure = p.max(axis=1).clip(max=1.0)
-    right = p.argmax(axis=1) == y
+    predicted = check_predictions(predictions, p)
+    sure = p[np.arange(len(p)), predicted].clip(max=1.0)
+    right = predicted == y
     # pos_label, for where all predictions are right or all are wrong
     accuracy, confidence = calibration_curve(right, sure, pos_label=True, n_bins=bins)
     inner = np.linspace(0.0, 1.0, bins + 1)[1:-1]

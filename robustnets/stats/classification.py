@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robustnets.stats.calibration import check_probabilities, reliability
+from robustnets.stats.calibration import check_predictions, check_probabilities, reliability
 from robustnets.stats.intervals import Interval, rate
 
 
@@ -38,11 +38,14 @@ class Classification:
 
 
 def classification(
-    labels: ArrayLike, probabilities: ArrayLike, level: float = 0.95
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    level: float = 0.95,
+    predictions: ArrayLike | None = None,
 ) -> Classification:
     """Measure a classifier; scikit-learn does the arithmetic.
 
-    Precision and recall are those of the predicted class, the one of highest probability.
+    Accuracy, error, confidence, precision and recall are those of the predicted class.
     Keras' metrics of these names count a class as predicted where its probability exceeds
     0.5, and are other numbers: see `entries`.
 
@@ -50,9 +53,11 @@ def classification(
         labels: int (N,), true classes.
         probabilities: float (N, K), rows sum to 1.
         level: coverage of the intervals, in (0, 1).
+        predictions: int (N,), the predicted classes where they were stored, see
+            `calibration.check_predictions`; None takes those of highest probability.
 
     Raises:
-        ValueError: for shapes, labels or probabilities that do not fit.
+        ValueError: for shapes, labels, probabilities or predictions that do not fit.
 
     Example:
         >>> c = classification([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
@@ -62,7 +67,7 @@ def classification(
     from sklearn import metrics
 
     y, p = check_probabilities(labels, probabilities)
-    predicted = p.argmax(axis=1)
+    predicted = check_predictions(predictions, p)
     present = np.unique(y)
     right, n = int((predicted == y).sum()), len(y)
     macro = {"labels": present, "average": "macro", "zero_division": 0.0}
@@ -70,7 +75,7 @@ def classification(
     return Classification(
         accuracy=rate(right, n, level),
         error=rate(n - right, n, level),
-        confidence=float(p.max(axis=1).mean()),
+        confidence=float(p[np.arange(n), predicted].mean()),
         precision=float(metrics.precision_score(y, predicted, **macro)),
         recall=float(metrics.recall_score(y, predicted, **macro)),
         auc=float(np.mean(areas)) if areas else float("nan"),
@@ -79,7 +84,7 @@ def classification(
         log_loss=float(
             metrics.log_loss(y, p / p.sum(axis=1, keepdims=True), labels=np.arange(p.shape[1]))
         ),
-        calibration_error=reliability(y, p).error,
+        calibration_error=reliability(y, p, predictions=predicted).error,
     )
 
 
@@ -104,16 +109,23 @@ class Entries:
     auc: float
 
 
-def entries(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5) -> Entries:
+def entries(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    threshold: float = 0.5,
+    predictions: ArrayLike | None = None,
+) -> Entries:
     """Precision, recall and AUC over the entries of a one-hot matrix, as Keras has them.
 
     Args:
         labels: int (N,), true classes.
         probabilities: float (N, K), rows sum to 1.
         threshold: in [0, 1); an entry above it is a decision for its class.
+        predictions: int (N,), the predicted classes where they were stored. From a threshold of
+            0.5 on no other class can be above it, whatever rounding made of the probabilities.
 
     Raises:
-        ValueError: for labels, probabilities or a threshold that do not fit.
+        ValueError: for labels, probabilities, predictions or a threshold that do not fit.
 
     Example:
         >>> e = entries([0, 1, 1], [[0.9, 0.1], [0.5, 0.5], [0.6, 0.4]])
@@ -127,6 +139,9 @@ def entries(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5)
         raise ValueError(f"threshold must lie in [0, 1), got {threshold}")
     own = np.arange(p.shape[1]) == y[:, None]
     decided = p > threshold
+    if predictions is not None:
+        predicted = np.arange(p.shape[1]) == check_predictions(predictions, p)[:, None]
+        decided &= predicted if threshold >= 0.5 else True
     right = int((decided & own).sum())
     return Entries(
         precision=right / int(decided.sum()) if decided.any() else float("nan"),

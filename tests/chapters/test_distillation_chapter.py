@@ -201,7 +201,11 @@ def demo(tmp_path_factory):
 def test_page(demo):
     _, run, text, folder = demo
     assert run["scale"] == "demo"
-    assert "smaller scale than CSDS440" in text
+    assert text.count("Not at the report's scale") == 1
+    assert "The verdict says" not in text
+    assert "lie inside" not in text
+    assert "*Source: " in text
+    assert "{" not in text
     assert not re.search(r"\bnan\b|\binf\b", text, re.IGNORECASE)
     for title in ("Reported and reproduced", "What the teacher gets wrong", "Counter-attacks"):
         assert f"## {title}" in text

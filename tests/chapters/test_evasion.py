@@ -9,11 +9,14 @@ import pytest
 from robustnets.chapters import evasion, evasion_figures
 from robustnets.chapters import evasion_comparisons as comparisons
 from robustnets.chapters import evasion_results as results
+from robustnets.chapters import evasion_sections as sections
 from robustnets.chapters import evasion_tables as tables
+from robustnets.chapters.common import Contrast
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.report.page import write_page
-from robustnets.stats.paired import mcnemar
+from robustnets.stats.intervals import Interval
+from robustnets.stats.paired import mcnemar, paired_rates
 
 RUN = {"command": "robustnets run evasion", "scale": "quick", "jobs": 1}
 K = 10
@@ -142,13 +145,11 @@ def test_rates():
 
 def pair(first, second, reported=None, n=200):
     """A difference of two attacks that leave the first so many images right."""
-    from robustnets.stats.intervals import Interval
-    from robustnets.stats.paired import paired_rates
     from robustnets.stats.unpaired_normal import unpaired_normal
 
     a, b = (np.arange(n) < k for k in (first, second))
     paired = paired_rates(a, b)
-    none = Interval(0.0, 0.0, 0.0, n, "")
+    none = Contrast(Interval(0.0, 0.0, 0.0, n, ""), 1.0, 1.0)
     return comparisons.Difference(
         "MNIST", "A", "B", unpaired_normal(first, n, second, n), paired, paired.p, reported,
         none, none,
@@ -224,6 +225,139 @@ def test_every_reported_number_has_its_row():
     assert {c.verdict for c in compared if c.metric == "auc"} == {"no interval"}
 
 
+def test_figures_3_and_4_are_whole():
+    """Section 2.5 prints five numbers of four networks, and six of nine attacks."""
+    rows = [row for row in results.reported_rows() if row.table.startswith("2.5")]
+    assert Counter(row.table for row in rows) == {"2.5 fig 3": 4 * 5, "2.5 fig 4": 9 * 6}
+    found = {(row.condition, row.metric): row.value for row in rows}
+    assert found["CIFAR-10 / One Pixel / before", "recall"] == 0.478
+    assert found["MNIST / DeepFool", "loss"] == 0.9035
+    assert found["CIFAR-10 / DeepFool / run 1", "precision"] == 0.0563
+    assert found["CIFAR-10 / DeepFool / run 3", "auc"] == 0.688
+    assert found["CIFAR-10 / Dynamic DeepFool / run 2", "loss"] == 5.571
+    assert found["CIFAR-10 / One Pixel / run 2", "precision"] == 0.358
+    # of one example, accuracy, precision and recall agree: that table was typed consistently
+    assert {r.unit for r in rows if r.metric in ("precision", "recall", "auc")} == {"fraction"}
+    assert {r.unit for r in rows if r.metric == "loss"} == {"nats"}
+
+
+def boundary():
+    """DeepFool at the boundary: label and prediction tie in float16, and label is the lower."""
+    (cell,) = (
+        c
+        for c in evasion.cells("quick")
+        if type(c.attack).__name__ == "DeepFool"
+        and c.network.dataset.name == "mnist"
+        and c.examples == 500
+    )
+    n = 40
+    record = measured(cell, 0.0, n)
+    label = np.arange(n) % (K - 1)
+    p = np.full((1, n, K), 0.1 / (K - 2))
+    rows = np.arange(n)
+    p[0, rows, label] = p[0, rows, label + 1] = 0.45
+    logarithms = {"adversarial_log_probabilities": np.log(p).astype(np.float16)}
+    return Record(
+        record.cell, label, label, record.epsilons, (label + 1)[None],
+        {**record.arrays, **logarithms}, about=record.about,
+    )  # fmt: skip
+
+
+def test_precision_and_recall_are_those_of_the_prediction():
+    record = boundary()
+    assert (record.probabilities(-1).argmax(axis=1) == record.label).all()  # what a tie would say
+    macro, pooled = tables.measures(record, -1)
+    assert (macro.accuracy.estimate, macro.precision, macro.recall) == (0.0, 0.0, 0.0)
+    assert pooled.recall == 0
+    for metric in ("precision", "recall", "success_rate", "adversarial_accuracy"):
+        expected = 1.0 if metric == "success_rate" else 0.0
+        assert tables._measured(metric, [record], -1).estimate == expected
+    # nobody is above one half: 0 as Keras has it, which no interval can be put on
+    assert np.isinf(tables._measured("precision", [record], -1).low)
+    with pytest.raises(ValueError, match="no reproduction of the reported metric 'f1'"):
+        tables._measured("f1", [record], -1)
+
+
+def contrast(estimate, adjusted):
+    return Contrast(
+        Interval(estimate, estimate - 0.1, estimate + 0.1, 50, ""), adjusted / 2, adjusted
+    )
+
+
+def test_what_queries_buy_follows_the_adjusted_test():
+    def said(estimate, p):
+        return sections.queries_buy("8/100/10", "32/100/10", 5.2, contrast(estimate, p))
+
+    assert said(0.02, 0.01).startswith("What queries buy is distance: 32/100/10 asks 5 times")
+    assert said(0.02, 0.06).startswith("That more queries bring the image nearer is not shown")
+    assert said(-0.02, 0.01).startswith("More queries do not bring the image nearer here")
+
+
+def test_the_two_deepfools():
+    assert "moves them less far, by 0.40 in l2 (paired, p 0.010)" in sections.deepfools(
+        33, 11, contrast(0.4, 0.01)
+    )
+    text = sections.deepfools(33, 11, contrast(-0.4, 0.01))
+    assert "takes 11.0 gradients per image and DeepFool 33.0" in text
+    assert "moves them farther, by 0.40" in text
+    assert "no differently as far as is shown, +0.40 in l2" in sections.deepfools(
+        33, 11, contrast(-0.4, 0.2)
+    )
+
+
+def test_overshoot_is_shown_or_not():
+    once = [(eps, Interval(share, share - 0.02, share + 0.02, 90, "")) for eps, share in
+            ((0.1, 0.3), (0.3, 0.6), (0.5, 0.5))]  # fmt: skip
+    for p, shown in ((0.01, True), (0.2, False)):
+        text = sections.overshoot(once, {0.1: contrast(-0.3, 0.001), 0.5: contrast(-0.1, p)})
+        assert ("This is the report's overshoot" in text) == shown
+        assert ("no overshoot is shown" in text) != shown
+    assert "no overshoot is seen here" in sections.overshoot(once[:2], {})
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_overshoot_is_tested_against_the_peak(seeds):
+    found = results.arenas(made_up("demo", 0.4, seeds=seeds))[0]
+    by_radius = list(tables.by_radius(found.targeted["T-FGSM", "7"]))
+    once = [(eps, tables.reached(records, radius)) for radius, eps, records in by_radius]
+    rates = {
+        eps: np.mean([r.reached[radius].sum() / r.aimed.sum() for r in records])
+        for radius, eps, records in by_radius
+    }
+    differences = sections._beyond(found, once)
+    assert len(differences) == len(rates) - 1
+    for eps, t in differences.items():
+        assert t.difference.estimate == pytest.approx(rates[eps] - max(rates.values()))
+    assert "One step reaches class 7 most often" in sections.overshoot(once, differences)
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.3])
+def test_deepfool_is_found_whatever_its_damping(damping):
+    records = made_up("quick")
+    for record in records:
+        if (record.cell["attack"] or {}).get("type") == "DeepFool":
+            record.cell["attack"]["damping"] = damping
+    found = results.arenas(records)
+    assert all("DeepFool" in arena.main for arena in found)
+    assert any(key[0] == "DeepFool" for key in found[0].peers)
+    assert "DeepFool's overshoot is 0.02" in sections.setup(found, True)
+    assert ("stops short of the linearised" in sections.setup(found, True)) == (damping > 0)
+
+
+def test_no_verdict_below_the_reports_scale():
+    found = results.arenas(made_up("quick"))
+    rows, like = results.reported_rows(), evasion_figures.like_names(found)
+    for judged in (False, True):
+        text, block = sections.reproduced(found, rows, like, judged)
+        assert ("verdict" in block.table.columns) == judged
+        assert ("The verdict says" in block.table.caption) == judged
+        assert ("lie inside it" in text.markdown) == judged
+        assert ("Not at the report's scale" in sections.setup(found, judged)) == (not judged)
+    against = [pair(40, 100, (0.07, 0.08))]
+    assert "other sign" in comparisons.sentences(against, True)
+    assert "other sign" not in comparisons.sentences(against, False)
+
+
 @pytest.mark.parametrize(
     ("scale", "survive", "seeds"), [("quick", 0.3, 1), ("demo", 0.0, 1), ("demo", 0.4, 2)]
 )
@@ -237,7 +371,8 @@ def test_page(scale, survive, seeds, tmp_path):
         assert title in text
     after = results.accuracy_after(results.arenas(records)[0].main["FGSM"])
     assert f"**{100 * after.estimate:.1f} %" in page.lead
-    assert "smaller scale than the report" in text
+    assert "Not at the report's scale" in text
+    assert "{" not in text
     stems = {block.stem for block in page.tables}
     assert {"reported", "differences", "distances", "targeted", "engines"} <= stems
     entry = evasion.entry(records, {**RUN, "scale": scale})

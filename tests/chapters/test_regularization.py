@@ -223,7 +223,11 @@ def demo(tmp_path_factory):
 
 def test_the_page_says_what_was_measured(demo):
     text = (demo / "regularization" / "README.md").read_text()
-    assert "smaller scale than the report" in text
+    assert text.count("Not at the report's scale") == 1
+    assert "The verdict says" not in text
+    assert "lie inside" not in text
+    assert "*Source: Robert Lacok" in text
+    assert "{" not in text
     assert "There is one training seed" in text
     assert not re.search(r"\bnan\b|\binf\b", text, re.IGNORECASE)
     r = results.Results(published(demo / "regularization")[0])

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from robustnets import cli
 from robustnets.chapters import smoothing
 from robustnets.chapters import smoothing_results as results
+from robustnets.chapters import smoothing_sections as sections
 from robustnets.core.record import Record
 from robustnets.data.imagenet import DOWNLOAD, WEIGHTS
 from robustnets.experiments.publish import published
@@ -125,6 +126,39 @@ def test_budget_takes_channels_where_there_are_several():
     assert results.budget([both], "linf").estimate == pytest.approx(0.75)
 
 
+def test_gains_and_costs_are_one_family_with_the_clean_accuracy():
+    made = []
+    for attack in results.ROWS:
+        known = results.through(attack)
+        made.append(record(None, attack, known, 20, 20))
+        for kind, border, left in (("mean", "constant", 4), ("median", "reflect", 19)):
+            for knowledge in ("gray-box", known):
+                one = record(kind, attack, knowledge, left, 20)
+                one.cell["network"]["defense"]["border"] = border
+                # the mean loses three clean images
+                clean = (np.arange(20) >= (17 if kind == "mean" else 20)).astype(int)
+                made.append(replace(one, clean=clean))
+    r = results.Results(made)
+    found = results.worth(r)
+    assert len(found) == 2 * 3
+    mean, median = (("digits", front) for front in (results.MEAN, results.MEDIAN))
+    assert found[(*mean, results.CLEAN)].difference.estimate == pytest.approx(-0.15)
+    assert found[(*mean, results.GAIN)].difference.estimate == pytest.approx(0.8)
+    assert found[(*mean, results.GAIN)].more
+    # 13 of 20 are right before and after it, against none
+    assert found[(*mean, results.WORST)].difference.estimate == pytest.approx(13 / 20)
+    assert not found[(*mean, results.CLEAN)].shown
+    assert not found[(*median, results.GAIN)].shown
+    table = sections.worth_table(r)
+    assert {row[2] for row in table.rows} == {
+        results.CLEAN, results.GAIN, f"{results.WORST} within 0.1",
+    }  # fmt: skip
+    answer = sections.answer(r)
+    assert "by **+80.0 (" in answer
+    assert "from 100.0 % to 85.0 %" in answer
+    assert "Of the first 20 alone, on which HopSkipJump was run as well" in answer
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """Folder of the page, with fewer images than at demo scale."""
@@ -143,7 +177,9 @@ def demo(tmp_path_factory):
 
 def test_the_page_says_what_was_measured(demo):
     text = (demo / "smoothing" / "README.md").read_text()
-    assert "smaller scale than the report" in text
+    assert text.count("Not at the report's scale") == 1
+    assert "*Source: Shaochen (Henry) Zhong" in text
+    assert "{" not in text
     assert "ImageNet (ResNet-50) | imagenet_resnet50 | left out: no weights were named" in text
     assert f"set {WEIGHTS} to `imagenet`" in text
     assert "24 for FGSM, I-FGSM and PGD, 8 for HSJ, 16 for DeepFool and D-DeepFool" in text
@@ -165,5 +201,7 @@ def test_the_page_has_its_figures_and_tables(demo):
     tables = {p.stem for p in (page / "tables").glob("*.csv")}
     expected = {"effectiveness", "attacked", "worst", "table-3-digits", "borders-digits"}
     expected |= {"table-3-networks"}
-    assert tables == expected | {"gains-reported", "table-3-reported"}
+    assert tables == expected | {"worth", "gains-reported", "table-3-reported"}
+    for stem in ("gains-reported", "table-3-reported"):
+        assert "verdict" not in (page / "tables" / f"{stem}.csv").read_text()
     assert "smoothing/figures/effectiveness-digits.png" in (demo / "index.html").read_text()

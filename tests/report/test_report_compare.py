@@ -66,6 +66,14 @@ def test_table_has_the_columns_of_the_question_and_explains_its_verdict(tmp_path
     assert header[1] == "c,0.9771,0.975,0.97,0.98,0.96,0.99,10000,5,inside"
 
 
+def test_no_verdict_where_it_would_say_nothing():
+    table = comparison_table([compare(0.9771, (0.96, 0.99))], "Stopping.", judged=False)
+    assert "verdict" not in table.columns
+    assert "verdict" not in table.caption
+    assert table.caption == "Stopping. Test accuracy in percent."
+    assert {"reported", "reproduced", "interval", "one run"} <= set(table.columns)
+
+
 def test_mixed_units_and_notes_get_their_columns():
     epochs = Comparison("d", "epochs", "epochs", 300, Interval(250, 240, 260, 5, "t"), None, 1, 5)
     table = comparison_table([compare(0.98, unit="fraction", note="one seed"), epochs], "Both.")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from robustnets.stats import classification, entries
+from robustnets.stats import classification, entries, reliability
 
 LABELS = np.array([0, 0, 1, 1, 2])
 PROBABILITIES = np.array(
@@ -106,3 +106,41 @@ def test_entries_are_what_keras_computes():
     macro = classification(y, p)
     assert e.precision > macro.precision + 0.02
     assert e.recall < macro.recall - 0.02
+
+
+def test_the_stored_prediction_counts_where_probabilities_tie():
+    """Rows at a boundary, as float16 leaves them: argmax would say class 0 everywhere."""
+    tied = np.tile([0.45, 0.45, 0.1], (4, 1))
+    labels, predictions = [0, 0, 1, 1], [1, 1, 0, 0]
+    by_argmax = classification(labels, tied)
+    assert (by_argmax.accuracy.estimate, by_argmax.recall) == (0.5, 0.5)
+    c = classification(labels, tied, predictions=predictions)
+    assert (c.accuracy.estimate, c.error.estimate, c.recall, c.precision) == (0.0, 1.0, 0.0, 0.0)
+    assert c.calibration_error == pytest.approx(0.45, abs=1e-12)
+    # the confidence is that of the prediction, also where rounding put another one first
+    rounded = classification([0], [[0.6, 0.4]], predictions=[1])
+    assert rounded.confidence == pytest.approx(0.4, abs=1e-12)
+
+
+def test_above_one_half_there_is_the_prediction_alone():
+    """Of true 0.4999 and predicted 0.5001 rounding may make the reverse."""
+    p = [[0.5001, 0.4999], [0.3, 0.7]]
+    assert entries([0, 1], p).recall == 1.0
+    e = entries([0, 1], p, predictions=[1, 1])
+    assert (e.precision, e.recall) == (1.0, 0.5)
+    assert entries([0, 1], p, 0.4, predictions=[1, 1]).recall == 1.0
+
+
+@pytest.mark.parametrize("measure", [classification, entries, reliability])
+@pytest.mark.parametrize(
+    ("predictions", "message"),
+    [
+        ([0], r"must be \(2,\), one class for each row, got \(1,\)"),
+        ([0, 2], r"integers in 0..1, got \[0 2\]"),
+        ([0.0, 1.0], "integers in 0..1"),
+        ([-1, 0], "integers in 0..1"),
+    ],
+)
+def test_predictions_that_do_not_fit(measure, predictions, message):
+    with pytest.raises(ValueError, match=message):
+        measure([0, 1], [[0.9, 0.1], [0.2, 0.8]], predictions=predictions)
