@@ -125,7 +125,7 @@ def _figures(network: Any, s: Scale, engine: str) -> list[Any]:
         (BIM(linf, results.STEP, steps, stop_at_boundary=True), (results.EPS,), many),
         (PGD(ThreatModel("linf", eps), steps=s.steps), (eps,), fewer),
         (HopSkipJump(linf, 8, 100, 10), (eps, 1.0), s.hsj),
-        (DeepFool(l2, damping=0.0), (WHOLE,), s.deepfool),
+        (DeepFool(l2), (WHOLE,), s.deepfool),
         (DynamicDeepFool(l2), (WHOLE,), s.deepfool),
     )
     smoothings = [Smoothing(*spec) for spec in results.SMOOTHINGS]
