@@ -126,9 +126,9 @@ def _pgd(network, batch, n, eps, art_bar, cleverhans_bar, foolbox_bar, **more):
 
 def _deepfool(network, n, art_bar, foolbox_bar, heavy, **more):
     # full steps, as the peers take them, where they lead no farther than the peers' do, which is
-    # on C; on FC and M they do, and our default, which is damped, does not
-    damped = DeepFool(ThreatModel("l2", 100.0))
-    full = replace(damped, damping=0.0)
+    # on C; on FC and M they did, and damped ones do not
+    full = DeepFool(ThreatModel("l2", 100.0))
+    damped = replace(full, damping=0.3)
     attack, other = (full, damped) if network == "c" else (damped, full)
     word = {damped: "damped", full: "undamped"}
     peers = {

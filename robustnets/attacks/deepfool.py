@@ -4,13 +4,13 @@ Source: Moosavi-Dezfooli et al. 2016, arXiv:1511.04599, algorithm 2 (l2) and eq.
 p = infinity (linf); the overshoot on the whole perturbation at every step, as in the authors'
 code; CSDS440 sec. 2.5, figure 2.
 Deviations: the class to leave is y, where the paper has the predicted class (they differ only
-for examples that are a success as they stand, which come back as they are). The first steps go
-most of the way to the linearised boundary instead of all of it (`damping`), because the
-linearisation is best near the boundary: with full steps the median distance on networks of dense
-layers is 5 to 11 % larger. A value at the edge of the box that a step would push out is left out
-of that step, so that it leads to the linearised boundary inside the box instead of being clipped
-short of it. Steps are longer by 1e-6 of the box, where the authors have 1e-4. An example that
-never got across comes back as it was.
+for examples that are a success as they stand, which come back as they are). Each iterate is
+clipped to the box. Steps are longer by a `nudge`, which is the authors' 1e-4 for images whose
+largest value is 1 and above what float32 rounds away for all others. An example that `steps` steps
+did not take across, as happens where the box cuts most of each step off, begins again at x and
+takes as many in the box: these leave out the values at its edge that they would push out, and so
+lead to the linearised boundary instead of being cut short of it. An example that never got across
+comes back as it was.
 """
 
 import math
@@ -24,7 +24,8 @@ from robustnets.attacks import balls, losses
 from robustnets.attacks.base import State, carry_out, check, check_step, loop
 from robustnets.core.threat import ThreatModel
 
-NUDGE = 1e-6  # of the box, added to each step: a boundary itself is not across
+NUDGE = 1e-4  # see `nudge`
+EPSILON = 2.0**-23  # the gap between 1 and the next float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,14 @@ class DeepFool:
 
     Args:
         threat: norm "l2" or "linf"; eps only cuts the result short.
-        steps: how many at most.
+        steps: how many of the paper's at most, and of those in the box that follow.
         candidates: only so many classes, the most likely ones at the start, or None for all.
             Each costs one backward pass a step.
         overshoot: the perturbation is longer by this share, >= 0.
-        damping: step i = 1, 2, ... is shorter by the share damping^i, >= 0 and < 1. 0 is the
-            paper's, with a third of the passes and larger perturbations.
+        damping: step i = 1, 2, ... is shorter by the share damping^i, >= 0 and < 1, and does not
+            overshoot, until that is less than the overshoot or half of `steps` are taken. 0 is
+            the paper's. Others lead to smaller perturbations of networks of dense layers, with
+            more passes, because the linearisation is best near the boundary.
 
     Raises:
         ValueError: naming the setting.
@@ -56,7 +59,7 @@ class DeepFool:
     steps: int = 50
     candidates: int | None = None
     overshoot: float = 0.02
-    damping: float = 0.3
+    damping: float = 0.0
 
     def __post_init__(self) -> None:
         check(self)
@@ -101,13 +104,20 @@ class DeepFool:
     def _step(self, logits, state):
         threat = self.threat
         look = to_boundary(logits, state, threat, self.steps)
-        left = self.damping ** ops.cast(look.state["taken"], "float32")
-        total = state["total"] + balls.per_example(1.0 - left, look.step) * look.step
-        ahead = balls.move(state["x"], (1.0 + self.overshoot) * total, threat.low, threat.high)
-        # what the box cut off does not count, or it would have to be undone first
+        taken = look.state["taken"]
+        left = self.damping ** ops.cast(taken, "float32")
+        early = ops.logical_and(taken <= self.steps // 2, left > self.overshoot)
+        share = balls.per_example(ops.where(early, 1.0 - left, 1.0), look.step)
+        total = state["total"] + share * look.step
+        # an overshoot of steps that stop short would only lead up to the boundary
+        over = balls.per_example(ops.where(early, 1.0, 1.0 + self.overshoot), look.step)
+        ahead = balls.move(state["x"], over * total, threat.low, threat.high)
+        # in the box what was cut off does not count, or it would have to be undone first
         inside = balls.move(state["x"], total, threat.low, threat.high) - state["x"]
-        new = look.state | {"total": backend.choose_rows(look.moves, inside, state["total"])}
-        return arrive(logits, new, ahead, look.moves)
+        total = backend.choose_rows(taken > self.steps, inside, total)
+        total = backend.choose_rows(taken == self.steps, ops.zeros_like(total), total)
+        new = look.state | {"total": backend.choose_rows(look.moves, total, state["total"])}
+        return arrive(logits, new, ahead, look.moves, self.steps)
 
 
 class Look(NamedTuple):
@@ -163,9 +173,9 @@ def begin(logits: Any, x: Any, y: Any, candidates: int | None) -> State:
 
 
 def is_done(state: State, steps: int) -> Any:
-    """bool (N,): across, stuck, or all steps taken."""
+    """bool (N,): across, stuck, or all steps taken, the paper's and those in the box."""
     ended = ops.logical_or(state["hit"], ops.logical_or(state["stuck"], state["broken"]))
-    return ops.logical_or(ended, state["taken"] >= steps)
+    return ops.logical_or(ended, state["taken"] >= 2 * steps)
 
 
 def outcome(state: State) -> State:
@@ -189,31 +199,36 @@ def to_boundary(logits: Any, state: State, threat: ThreatModel, steps: int) -> L
         logits: float32 (N, H, W, C) -> float32 (N, K).
         state: as `begin` makes it.
         threat: whose norm and box are used.
-        steps: how many at most. Rows that are done do not change.
+        steps: how many at most, the paper's and then those in the box. Rows that are done do not
+            change.
     """
     at, y = state["at"], state["y"]
     going = ops.logical_not(is_done(state, steps))
+    boxed = state["taken"] >= steps
     z, pull = backend.pullback(logits, at)
     count, kinds = state["classes"].shape[1], z.shape[-1]
     own = ops.one_hot(y, kinds, dtype=z.dtype)
 
     # some twenty-five operations on every value, which as a graph cost a fifth of a backward pass
     @backend.fused
-    def weigh(slope, gap, at, nearest, step, whole):
+    def weigh(slope, gap, error, at, boxed, nearest, step, whole):
         whole = ops.logical_and(whole, ops.all(ops.isfinite(slope), axis=axes(at)))
-        slope = balls.inward(slope, at, threat.low, threat.high)
-        distance = ops.abs(gap) / dual(slope, threat.norm)
+        inward = balls.inward(slope, at, threat.low, threat.high)
+        slope = ops.where(balls.per_example(boxed, at), inward, slope)
+        steep = dual(slope, threat.norm)
+        distance = ops.abs(gap) / steep
         # 0/0 is NaN and compares as false
         nearer = distance < nearest
-        ahead = balls.per_example(distance + NUDGE * (threat.high - threat.low), at)
-        ahead = ahead * balls.steepest(slope, threat.norm)
+        ahead = distance + ops.maximum(error / steep, nudge(at, threat))
+        ahead = balls.per_example(ahead, at) * balls.steepest(slope, threat.norm)
         step = backend.choose_rows(nearer, ahead, step)
         return ops.where(nearer, distance, nearest), step, whole
 
     def consider(j, nearest, step, whole):
         way = ops.one_hot(ops.take(state["classes"], j, axis=1), kinds, dtype=z.dtype) - own
         gap = ops.sum(way * z, axis=-1)
-        return j + 1, *weigh(pull(way), gap, at, nearest, step, whole)
+        error = EPSILON * ops.sum(ops.abs(way * z), axis=-1)  # of the two logits
+        return j + 1, *weigh(pull(way), gap, error, at, boxed, nearest, step, whole)
 
     _, nearest, step, whole = ops.while_loop(
         lambda j, *_: ops.logical_and(j < count, ops.any(going)),
@@ -240,25 +255,51 @@ def to_boundary(logits: Any, state: State, threat: ThreatModel, steps: int) -> L
     return Look(step, moves, new)
 
 
-def arrive(logits: Any, state: State, ahead: Any, moves: Any) -> State:
+def arrive(logits: Any, state: State, ahead: Any, moves: Any, steps: int) -> State:
     """Go on to the next iterates and see who is across.
+
+    Those that are not after `steps` steps are back at x.
 
     Args:
         logits: float32 (N, H, W, C) -> float32 (N, K).
         state: that of a `Look`.
         ahead: float32 (N, H, W, C), the next iterates.
         moves: bool (N,), which rows go there.
+        steps: how many before they begin again.
     """
     at = backend.choose_rows(moves, ahead, state["at"])
     z = logits(at)
     hit = ops.logical_and(moves, losses.is_hit(z, state["y"], False))
     broken = ops.logical_and(moves, ops.logical_not(ops.all(ops.isfinite(z), axis=-1)))
+    again = ops.logical_and(state["taken"] == steps, ops.logical_not(hit))
+    again = ops.logical_and(again, moves)
     return state | {
-        "at": at,
+        "at": backend.choose_rows(again, state["x"], at),
         "hit": ops.logical_or(state["hit"], hit),
         "broken": ops.logical_or(state["broken"], broken),
         "forward": state["forward"] + ops.cast(moves, "int32"),
     }
+
+
+def nudge(at: Any, threat: ThreatModel) -> Any:
+    """By how much steps are longer, because a boundary itself is not across.
+
+    The authors' 1e-4 for values of up to 1, in the units of the image: `NUDGE` times its largest
+    value, or times the width of the box if that is less. At least eight times what float32 can
+    round away: a value v by `EPSILON` |v| / 2, and so <w, x> by that times the sum of |w|, which is
+    the dual norm of w (linf) or up to sqrt(D) of it (l2).
+
+    Args:
+        at: float32 (N, ...), with D values an example.
+        threat: whose norm and box are used.
+
+    Returns:
+        float32 (N,), in input units.
+    """
+    width = threat.high - threat.low
+    largest = ops.maximum(ops.max(ops.abs(at), axis=axes(at)), NUDGE * width)  # never zero
+    spread = math.sqrt(math.prod(at.shape[1:])) if threat.norm == "l2" else 1.0
+    return ops.maximum(NUDGE * ops.minimum(largest, width), 4.0 * EPSILON * spread * largest)
 
 
 def dual(slope: Any, norm: str) -> Any:

@@ -29,7 +29,7 @@ class DynamicDeepFool:
 
     Args:
         threat: norm "l2" or "linf"; eps only cuts the result short.
-        steps: how many at most.
+        steps: how many at most, and as many in the box that follow; see `deepfool`.
         candidates: only so many classes, the most likely ones at the start, or None for all.
         first: the share by which the first step is longer, >= last.
         last: the share by which the last step is longer, >= 0.
@@ -103,8 +103,7 @@ class DynamicDeepFool:
         threat = self.threat
         look = deepfool.to_boundary(logits, state, threat, self.steps)
         rates = [self.rate(i) for i in range(self.steps)]
-        # rows that took all steps go nowhere
-        number = ops.minimum(state["taken"], self.steps - 1)
+        number = state["taken"] % self.steps  # those in the box begin with the first again
         rate = ops.take(ops.convert_to_tensor(rates, "float32"), number)
         ahead = balls.move(
             state["at"],
@@ -112,4 +111,4 @@ class DynamicDeepFool:
             threat.low,
             threat.high,
         )
-        return deepfool.arrive(logits, look.state, ahead, look.moves)
+        return deepfool.arrive(logits, look.state, ahead, look.moves, self.steps)

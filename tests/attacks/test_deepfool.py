@@ -28,8 +28,7 @@ def test_reaches_the_nearest_boundary_of_an_affine_model(kind, norm, candidates,
     classifier, kernel, bias = affine()
     x = np.random.default_rng(3).uniform(-1, 1, (7, 5, 4, 3)).astype(np.float32)
     y = predicted(classifier, x)
-    settings = {"damping": 0.0} if kind is DeepFool else {}
-    attack = kind(ThreatModel(norm, FAR, -50.0, 50.0), candidates=candidates, **settings)
+    attack = kind(ThreatModel(norm, FAR, -50.0, 50.0), candidates=candidates)
     found = engines.run(attack, classifier, x, y)
     assert found.success.all()
     longest = 1.02 if kind is DeepFool else 1.5
@@ -46,7 +45,7 @@ def test_damped_steps_end_between_the_boundary_and_the_overshoot(norm, affine, n
     classifier, kernel, bias = affine()
     x = np.random.default_rng(3).uniform(-1, 1, (7, 5, 4, 3)).astype(np.float32)
     y = predicted(classifier, x)
-    attack = DeepFool(ThreatModel(norm, FAR, -50.0, 50.0))
+    attack = DeepFool(ThreatModel(norm, FAR, -50.0, 50.0), damping=0.3)
     found = engines.run(attack, classifier, x, y)
     assert found.success.all()
     distance, expected = balls.distances(x, found.x)[norm], nearest(x, y, kernel, bias, norm)
@@ -54,6 +53,77 @@ def test_damped_steps_end_between_the_boundary_and_the_overshoot(norm, affine, n
     assert (distance < 1.02 * expected + 5e-4).all()
     # 0.3 of the way is left, then 0.09 of that, and soon the overshoot covers the rest
     assert (found.forward <= 2 + 2 * 5).all()  # a step asks where it begins and where it ends
+
+
+@each_norm
+@pytest.mark.parametrize(
+    ("low", "high", "scale"), [(0.0, 1.0, 1e-6), (0.0, 255.0, 1.0), (-1.0, 1.0, 1e6)]
+)
+def test_one_step_whatever_the_units(norm, low, high, scale, nearest):
+    """Closed form times 1 + overshoot, where the box cuts nothing; 40 images near boundaries."""
+    rng = np.random.default_rng(8)
+    kernel = rng.normal(size=(24 * 20 * 3, 6)).astype(np.float32) * np.float32(scale)
+    middle, width = (low + high) / 2, high - low
+    x = rng.uniform(middle - width / 10, middle + width / 10, (40, 24, 20, 3)).astype(np.float32)
+    bias = (-middle * kernel.sum(axis=0)).astype(np.float32)
+    model = keras.Sequential(
+        [keras.Input((24, 20, 3)), keras.layers.Flatten(), keras.layers.Dense(6)]
+    )
+    model.layers[-1].set_weights([kernel, bias])
+    classifier = Classifier(model)
+    y = predicted(classifier, x)
+    found = engines.run(DeepFool(ThreatModel(norm, FAR, low, high)), classifier, x, y)
+    assert found.success.all()
+    assert set(found.forward) == {4}
+    assert set(found.backward) == {5}
+    expected = nearest(x, y, kernel.astype(float), bias.astype(float), norm)
+    distance = balls.distances(x, found.x)[norm]
+    np.testing.assert_allclose(distance, 1.02 * expected, rtol=0, atol=5e-4 * width)
+
+
+@each_norm
+@pytest.mark.parametrize("size", [8, 128])
+@pytest.mark.parametrize("settings", [{}, {"damping": 0.3}, {"damping": 0.9}, None], ids=str)
+def test_reaches_the_mean_of_every_channel_at_any_image_size(norm, size, settings):
+    """A step of a given length moves a value the less, the more values there are."""
+    rng = np.random.default_rng(0)
+    means = rng.uniform(-0.1, 0.1, (40, 1, 1, 3))
+    means[:10] *= 1e-5  # margins of about 1e-6
+    x = (rng.uniform(0.4, 0.6, (40, size, size, 3)) + means).astype(np.float32)
+    inputs = keras.Input((size, size, 3))
+    classifier = Classifier(keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs)))
+    y = predicted(classifier, x)
+    ball = ThreatModel(norm, FAR)
+    attack = DynamicDeepFool(ball) if settings is None else DeepFool(ball, **settings)
+    found = engines.run(attack, classifier, x, y)
+    assert found.success.all()
+    if not settings:
+        assert set(found.forward) == {4}
+
+
+@each_attack
+@each_norm
+def test_steps_in_the_box_reach_what_the_papers_do_not(kind, norm):
+    """Nearly all of the slope belongs to values at the edge of the box, which it pushes out."""
+    rng = np.random.default_rng(9)
+    x = rng.uniform(0.3, 0.7, (7, 5, 4, 3)).astype(np.float32)
+    x[:, :3] = 1.0
+    w = rng.uniform(0.5, 1.5, (5, 4, 3))
+    w[:3] *= 1000
+    kernel = np.stack([np.zeros(60), w.reshape(-1)], axis=1)
+    inside = (x[:, 3:] * w[3:]).reshape(7, -1).sum(axis=1)
+    bias = np.array([0.0, -(w[:3].sum() + inside.max() + 1.0)])  # 1 to gain, where 10 can be
+    model = keras.Sequential(
+        [keras.Input((5, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    )
+    model.layers[-1].set_weights([kernel, bias])
+    classifier = Classifier(model)
+    y = np.zeros(7, np.int64)
+    assert (predicted(classifier, x) == y).all()
+    found = engines.run(kind(ThreatModel(norm, FAR), steps=5), classifier, x, y)
+    assert found.success.all()
+    assert set(found.forward) == {2 + 2 * 5 + 2}  # five of the paper's steps, one in the box
+    assert np.array_equal(found.x[:, :3], x[:, :3])
 
 
 @each_norm
