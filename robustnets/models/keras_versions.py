@@ -12,7 +12,7 @@ import keras
 
 from robustnets.models.formats import EXPORT
 
-# by class, or "" for all: settings that Keras 3 does not know, and the value that means nothing
+# by class: settings that Keras 3 does not know, and the value that means nothing
 # there; ANY where the setting does not matter when a model predicts
 _ANY = object()
 _SEPARABLE = {
