@@ -156,9 +156,9 @@ MODELS = {
         layers.DepthwiseConv2D(3),
         layers.SeparableConv2D(5, 3),
         layers.GroupNormalization(5),
+        layers.ReLU(),
         layers.Conv2DTranspose(4, 3),
         layers.GlobalAveragePooling2D(),
-        layers.Rescaling(100.0),  # untrained, it tells no two images apart
         layers.Dense(CLASSES, "softmax"),
     ),
     "mixer": lambda: sequential(
