@@ -156,6 +156,7 @@ MODELS = {
         layers.DepthwiseConv2D(3),
         layers.SeparableConv2D(5, 3),
         layers.GroupNormalization(5),
+        layers.ReLU(),
         layers.Conv2DTranspose(4, 3),
         layers.GlobalAveragePooling2D(),
         layers.Dense(CLASSES, "softmax"),

@@ -12,14 +12,20 @@ import keras
 
 from robustnets.models.formats import EXPORT
 
-# by class, or "" for all: settings that Keras 3 does not know, and the value that means nothing
+# by class: settings that Keras 3 does not know, and the value that means nothing
 # there; ANY where the setting does not matter when a model predicts
 _ANY = object()
+_SEPARABLE = {
+    "groups": 1,
+    "kernel_initializer": _ANY,
+    "kernel_regularizer": _ANY,
+    "kernel_constraint": _ANY,
+}
 _IDLE: dict[str, dict[str, Any]] = {
     "DepthwiseConv2D": {"groups": 1},
     "DepthwiseConv1D": {"groups": 1},
-    "SeparableConv2D": {"groups": 1},
-    "SeparableConv1D": {"groups": 1},
+    "SeparableConv2D": _SEPARABLE,
+    "SeparableConv1D": _SEPARABLE,
     "Conv2DTranspose": {"groups": 1},
     "Conv1DTranspose": {"groups": 1},
     "Conv3DTranspose": {"groups": 1},
@@ -28,12 +34,6 @@ _IDLE: dict[str, dict[str, Any]] = {
     "SimpleRNN": {"time_major": False},
     "RNN": {"time_major": False},
     "BatchNormalization": {"renorm": False, "fused": _ANY, "virtual_batch_size": None},
-    "MultiHeadAttention": {
-        "query_shape": _ANY,
-        "key_shape": _ANY,
-        "value_shape": _ANY,
-        "softmax_robust_masking": False,
-    },
     "RandomFlip": {"rng_type": _ANY},
     "RandomRotation": {"rng_type": _ANY},
     "RandomZoom": {"rng_type": _ANY},
@@ -78,22 +78,33 @@ def _with_input(sequential: Any) -> Any:
     if isinstance(sequential, list):  # as Keras wrote it until 2.2
         sequential = {"name": "sequential", "layers": sequential}
     layers = sequential.get("layers") if isinstance(sequential, dict) else None
-    if not layers or not isinstance(layers[0], dict) or layers[0]["class_name"] == "InputLayer":
+    if not layers or not all(isinstance(layer, dict) for layer in layers):
         return sequential
-    first = layers[0]
+    first, *others = layers
+    if first.get("class_name") == "InputLayer":
+        again = [_without_shape(layer) for layer in others]
+        same = all(a is b for a, b in zip(again, others))
+        return sequential if same else {**sequential, "layers": [first, *again]}
     inside = first.get("config")
     while isinstance(inside, dict) and "batch_input_shape" not in inside:
         # a wrapper, such as TimeDistributed, holds the layer that carries it
         inside = inside.get("layer", {}).get("config") if "layer" in inside else None
     if not isinstance(inside, dict):
         return sequential
-    own = {k: v for k, v in first["config"].items() if k != "batch_input_shape"}
     dtype = inside.get("dtype")
     setting = {"batch_input_shape": inside["batch_input_shape"], "name": "images"}
     if isinstance(dtype, str) and dtype.startswith("float"):
         setting["dtype"] = dtype
     start = {"class_name": "InputLayer", "config": setting}
-    return {**sequential, "layers": [start, {**first, "config": own}, *layers[1:]]}
+    return {**sequential, "layers": [start, *map(_without_shape, layers)]}
+
+
+def _without_shape(layer: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a layer that stands behind another one."""
+    inner = layer.get("config")
+    if not isinstance(inner, dict) or "batch_input_shape" not in inner:
+        return layer
+    return {**layer, "config": {k: v for k, v in inner.items() if k != "batch_input_shape"}}
 
 
 def keras_2_only(config: Any) -> list[str]:

@@ -64,6 +64,14 @@ READ = {
         lambda: sequential(layers.DepthwiseConv2D(3), layers.GlobalAveragePooling2D()),
         with_setting("DepthwiseConv2D", groups=1),
     ),
+    "separable": (
+        lambda: sequential(layers.SeparableConv2D(4, 3), layers.GlobalAveragePooling2D()),
+        with_setting("SeparableConv2D", groups=1, kernel_initializer=None, kernel_constraint=None),
+    ),
+    "behind an input": (
+        lambda: sequential(layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3)),
+        with_setting("Conv2D", batch_input_shape=[None, *SHAPE]),
+    ),
     "recurrent": (
         lambda: sequential(layers.Reshape((8, 18)), layers.LSTM(4), layers.Dense(3)),
         with_setting("LSTM", time_major=False),
@@ -181,7 +189,18 @@ def test_a_newer_keras_is_named(tmp_path):
     with pytest.warns(UserWarning, match="newer"), pytest.raises(ValueError, match=message):
         load_model(path)
     path = rewritten(tmp_path / "o.keras", "4.0.0", rename_layer("NewLayer"))
-    message = r"by Keras 4.0.0, newer .*; if 'NewLayer' is your own, name its module with --custom"
+    with (
+        pytest.warns(UserWarning, match="newer"),
+        pytest.raises(ValueError, match=r"Keras 4\.0\.0"),
+    ):
+        load_model(path)
+
+    def of_their_own(config):
+        names = {"module": "theirs", "class_name": "Their", "registered_name": "theirs>Their"}
+        config["config"]["layers"][-1].update(names)
+
+    path = rewritten(tmp_path / "p.keras", "4.0.0", of_their_own)
+    message = r"by Keras 4.0.0, newer .*; if 'Their' is your own, name its module with --custom"
     with pytest.warns(UserWarning, match="newer"), pytest.raises(ValueError, match=message):
         load_model(path)
 
