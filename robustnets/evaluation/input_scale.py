@@ -205,7 +205,7 @@ def _better(
     best = max(theirs.accuracy for _, theirs in found)
     # neighbouring scales hardly differ: first the box that was named, then those that are fixed,
     # then the likelier ones
-    same = max(SAME, 1.5 / len(y))
+    same = max(SAME, 2.5 / len(y))
     near = [pair for pair in found if pair[1].accuracy >= best - same]
     named = (low, high)
     near.sort(key=lambda p: (p[0].box != named, p[0].fitted, -p[1].likelihood))
