@@ -94,7 +94,8 @@ def evaluate(
         >>> from robustnets.models import fc_100_100_10
         >>> test = data.load("digits").test
         >>> model = fc_100_100_10((28, 28, 1), 10, seed=0)  # untrained
-        >>> found = evaluate(model, test.x[:20], test.y[:20], eps=0.1, suite="quick")
+        >>> x, y = test.x[:20], test.y[:20]
+        >>> found = evaluate(model, x, y, eps=0.1, suite="quick", low=0, high=1)
         >>> found.robust_accuracy.estimate <= found.accuracy.estimate
         True
     """

@@ -22,6 +22,7 @@ EXAMPLES = 200  # that are looked at, evenly by class
 CHANCE = 0.02  # p below which a difference between two scales is none of chance
 GAIN, LEAST_GAIN = 0.25, 0.03  # in accuracy: enough alone to refuse, and the least to be told
 CLEARLY_WRONG = 10  # examples that one class for everything gets wrong, none of them by chance
+ALIKE = 3  # scales that are named, where the images cannot tell them apart
 SAME = 0.02  # of accuracy: between scales so close the likelihood decides
 TEMPERATURES = 2.0 ** np.arange(-4, 9)
 GUESS = 0.01  # chance of so many right ones among guesses, above which they may be guesses
@@ -132,11 +133,13 @@ def check_scale(
     meant = entry.meant.format(low=f"{low:g}", high=f"{high:g}")
     better = _better(classifier, x, y, answers, low, high)
     if better is not None:
-        scale, theirs = better
+        (scale, theirs), *near = better
+        alike = "".join(f", and on {a.accuracy:.0%} {s.words}" for s, a in near)
+        alike = f"{alike}; take the one that it was trained with" if alike else ""
         said = (
             f"the model is right on {answers.accuracy:.0%} of the images as they are given, in "
             f"[{x.min():.3g}, {x.max():.3g}], and on {theirs.accuracy:.0%} of the same images "
-            f"{scale.words}: {_remedy(scale, classifier, entry, low, high)}"
+            f"{scale.words}{alike}: {_remedy(scale, classifier, entry, low, high)}"
         )
         refused = _by_far(answers, theirs) and (not given or scale.box == (low, high))
     else:
@@ -179,8 +182,8 @@ def _guessing(classifier: Classifier, y: np.ndarray, answers: Answers) -> str:
 
 def _better(
     classifier: Classifier, x: np.ndarray, y: np.ndarray, given: Answers, low: float, high: float
-) -> tuple[Scale, Answers] | None:
-    """The scale in which the model does clearly better, and its answers there."""
+) -> list[tuple[Scale, Answers]] | None:
+    """The scale in which the model does clearly better, its answers there, and scales as good."""
     wrong = int((~given.right).sum())
     # fewer could not be told from chance, and are no reason to ask again and again
     if wrong == 0 or binomtest(wrong, wrong, 0.5).pvalue > CHANCE:
@@ -200,13 +203,17 @@ def _better(
     if not found:
         return None
     best = max(theirs.accuracy for _, theirs in found)
-    # accuracies of neighbouring scales hardly differ; the likelihood does
-    near = [pair for pair in found if pair[1].accuracy >= best - SAME]
-    scale, theirs = max(near, key=lambda pair: pair[1].likelihood)
+    # neighbouring scales hardly differ: first the box that was named, then those that are fixed,
+    # then the likelier ones
+    same = max(SAME, 2.5 / len(y))
+    near = [pair for pair in found if pair[1].accuracy >= best - same]
+    named = (low, high)
+    near.sort(key=lambda p: (p[0].box != named, p[0].fitted, -p[1].likelihood))
+    theirs = near[0][1]
     told = _by_far(given, theirs) or (
         theirs.accuracy >= 0.5 and theirs.accuracy - given.accuracy >= LEAST_GAIN
     )
-    return (scale, theirs) if told else None
+    return near[:ALIKE] if told else None
 
 
 def _by_far(given: Answers, theirs: Answers) -> bool:

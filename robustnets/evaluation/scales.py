@@ -21,6 +21,7 @@ class Scale:
             these differ from channel to channel.
         code: the same scaling of images u in [0, 1], in NumPy.
         call: the same of a tensor u; "": the layer.
+        fitted: whether its numbers are taken from these very images.
     """
 
     words: str
@@ -29,6 +30,7 @@ class Scale:
     box: tuple[float, float] | None
     code: str
     call: str = ""
+    fitted: bool = False
 
 
 def usual(x: np.ndarray, low: float, high: float) -> Iterator[Scale]:
@@ -70,7 +72,7 @@ def _of_unit(u: np.ndarray) -> Iterator[Scale]:
     channels = u.shape[-1]
     if channels == 3:
         yield _normalised("less ImageNet's mean, divided by its standard deviation", u,
-                          IMAGENET_MEAN, IMAGENET_STD)  # fmt: skip
+                          IMAGENET_MEAN, IMAGENET_STD, fitted=False)  # fmt: skip
     mean, std = u.mean(axis=(0, 1, 2)), np.maximum(u.std(axis=(0, 1, 2)), 1e-3)
     yield _normalised("less their mean, divided by their standard deviation", u, mean, std)
     if channels > 1:
@@ -88,7 +90,7 @@ def _of_unit(u: np.ndarray) -> Iterator[Scale]:
         )
 
 
-def _normalised(words: str, u: np.ndarray, mean: Any, std: Any) -> Scale:
+def _normalised(words: str, u: np.ndarray, mean: Any, std: Any, fitted: bool = True) -> Scale:
     """Of mean and standard deviation, one for each channel or a single one."""
     mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
     scaled = (u - mean) / std
@@ -96,9 +98,10 @@ def _normalised(words: str, u: np.ndarray, mean: Any, std: Any) -> Scale:
     if len(means) > 1:
         variances = [round(v * v, 6) for v in stds]
         layer = f"keras.layers.Normalization(mean={means}, variance={variances})"
-        return Scale(words, scaled, layer, None, f"(u - np.array({means})) / np.array({stds})")
+        return Scale(words, scaled, layer, None, f"(u - np.array({means})) / np.array({stds})",
+                     fitted=fitted)  # fmt: skip
     m, s = means[0], stds[0]
     layer = f"keras.layers.Rescaling({1 / s:.6g}, offset={-m / s:.6g})"
     # a little wider, so that what is rounded here is in it
     box = (round(-m / s - 5e-4, 3), round((1 - m) / s + 5e-4, 3))
-    return Scale(words, scaled, layer, box, f"(u - {m:g}) / {s:g}")
+    return Scale(words, scaled, layer, box, f"(u - {m:g}) / {s:g}", fitted=fitted)
