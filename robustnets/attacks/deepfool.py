@@ -41,7 +41,8 @@ class DeepFool:
         damping: step i = 1, 2, ... is shorter by the share damping^i, >= 0 and < 1, and does not
             overshoot, until that is less than the overshoot or half of `steps` are taken. 0 is
             the paper's. Others lead to smaller perturbations of networks of dense layers, with
-            more passes, because the linearisation is best near the boundary.
+            more passes, because the linearisation is best near the boundary,
+            but of large images some end so near to it that rounding decides.
 
     Raises:
         ValueError: naming the setting.
