@@ -15,7 +15,7 @@ from robustnets import backend
 from robustnets.attacks import PGD, Square
 from robustnets.core.record import Record
 from robustnets.evaluation import evaluate, suites, verdict
-from robustnets.evaluation.stages import judged_classes
+from robustnets.evaluation.judged import judged_classes
 from robustnets.evaluation.subject import Subject
 from robustnets.stats.intervals import rate
 
