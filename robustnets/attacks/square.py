@@ -2,9 +2,8 @@
 
 Source: Andriushchenko et al. 2020, arXiv:1912.00049, algorithms 1 and 2 (linf) and 3 (l2), the
 starting points of sec. 3.3-3.4 and the schedule of sec. 4; rescaled to the budget and with
-p = 0.8 as in AutoAttack (Croce & Hein 2020, arXiv:2003.01690). l1: Croce & Hein 2021,
-arXiv:2103.01208, sec. 4, which is algorithm 3 with lengths in l1 and the projection onto the ball
-cut with the box.
+p = 0.8 as in AutoAttack (Croce & Hein 2020, arXiv:2003.01690). l1, algorithm 3 with lengths in l1
+and projections onto the ball cut with the box: Croce & Hein 2021, arXiv:2103.01208, sec. 4.
 Deviations: the margin is climbed for targets too. The largest square fits in images that are not
 square. Positions at the far edges are as likely as all others.
 """
@@ -97,8 +96,7 @@ class Square:
         if self.threat.norm == "linf":
             way = draws.signs(seeds, (1, *shape[1:]), START_SIGNS) * ops.ones_like(x)
         else:
-            tiles = _tiles(seeds, shape)
-            way = tiles / _divisor(_sizes(tiles, self.threat.norm, (1, 2, 3)))
+            way = _unit(_tiles(seeds, shape), self.threat.norm, (1, 2, 3))
         return self._look(logits, state, self._within(state, balls.per_example(eps, x) * way))
 
     def advance(self, logits: Logits, state: State, steps: int) -> State:
@@ -168,7 +166,7 @@ class Square:
         old = ops.where(window, delta, 0.0)
         new = _unit(ops.where(window, shape, 0.0) + _unit(old, norm), norm)
         freed = ops.logical_or(window, cleared)
-        whole = balls.per_example(_power(eps, norm), x)
+        whole = balls.per_example(ops.square(eps) if norm == "l2" else eps, x)
         unused = ops.maximum(whole - _powers(delta, norm, (1, 2, 3)), 0.0) / channels
         available = _root(_powers(ops.where(freed, delta, 0.0), norm) + unused, norm)
         delta = ops.where(freed, 0.0, delta) + available * new
@@ -286,9 +284,9 @@ def _tiles(seeds, shape):
     return ops.pad(whole, [(0, 0), *edges, (0, 0)])
 
 
-def _power(value, norm):
-    """What adds up to a length in this norm: squares in l2, absolute values in l1."""
-    return ops.square(value) if norm == "l2" else ops.abs(value)
+def _powers(value, norm, axes=(1, 2)):
+    """The sum of squares (l2) or of absolute values (l1) over axes, which are kept at size 1."""
+    return ops.sum(ops.square(value) if norm == "l2" else ops.abs(value), axis=axes, keepdims=True)
 
 
 def _root(total, norm):
@@ -296,21 +294,7 @@ def _root(total, norm):
     return ops.sqrt(total) if norm == "l2" else total
 
 
-def _powers(value, norm, axes=(1, 2)):
-    """The sum of `_power` over each channel, or over other axes, which are kept at size 1."""
-    return ops.sum(_power(value, norm), axis=axes, keepdims=True)
-
-
-def _sizes(value, norm, axes=(1, 2)):
-    """The length of each channel, or over other axes, which are kept at size 1."""
-    return _root(_powers(value, norm, axes), norm)
-
-
-def _unit(value, norm):
-    """Each channel (N, H, W, C) at length 1, or zero as it was."""
-    return value / _divisor(_sizes(value, norm))
-
-
-def _divisor(length):
-    """The length, or 1 in place of 0."""
-    return ops.where(length == 0, 1.0, length)
+def _unit(value, norm, axes=(1, 2)):
+    """Each channel (N, H, W, C), or what these axes span, at length 1, or zero as it was."""
+    length = _root(_powers(value, norm, axes), norm)
+    return value / ops.where(length == 0, 1.0, length)

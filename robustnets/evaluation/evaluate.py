@@ -17,9 +17,10 @@ from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.curve import Curve
 from robustnets.evaluation.evaluation import Attacker, Evaluation
 from robustnets.evaluation.input_scale import PYTHON, Entry, check_scale
+from robustnets.evaluation.judged import judged_classes
 from robustnets.evaluation.outcome import combined
 from robustnets.evaluation.pieces import Carrier
-from robustnets.evaluation.stages import Moment, Stages, judged_classes
+from robustnets.evaluation.stages import Moment, Stages
 from robustnets.evaluation.subject import Declared, subject_of
 from robustnets.evaluation.suites import suite_of
 from robustnets.models.accept import classifier_of

@@ -27,7 +27,7 @@ class Attacker:
     Args:
         row: who attacked.
         case: what was left.
-        predicted: int64 (N,), a class for each outcome of `case`, see `stages.judged_classes`.
+        predicted: int64 (N,), a class for each outcome of `case`, see `judged_classes`.
         source_class: int64 (N,), what the model that examples are crafted on says of the
             examples as they stand, where that is another one than the victim; else None.
     """

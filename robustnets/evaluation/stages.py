@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from robustnets.core.dataset import Split, evenly_by_class
 from robustnets.core.schemas import EVALUATIONS
@@ -21,6 +20,7 @@ from robustnets.engines import memory
 from robustnets.evaluation import threats, verdict
 from robustnets.evaluation.curve import Curve, Nearest, refine
 from robustnets.evaluation.evaluation import Attacker, Convergence
+from robustnets.evaluation.judged import FRESH, judged_classes
 from robustnets.evaluation.outcome import Standing, WorstCase
 from robustnets.evaluation.pieces import ROLES, Carrier
 from robustnets.evaluation.plan import CONVERGENCE, at, averaged, everything, minimal, weight_of
@@ -32,8 +32,6 @@ from robustnets.evaluation.surrogate import trained_surrogate
 from robustnets.evaluation.worst_case import worst_case
 from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
-
-FRESH = 20  # evaluations of an example by a model that draws at random
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,50 +280,6 @@ class Stages:
         if counts:
             self.schedule.stands(case.robust_accuracy)
         return case
-
-
-def judged_classes(
-    subject: Subject,
-    x: np.ndarray,
-    y: np.ndarray,
-    wrong: np.ndarray,
-    seed: int,
-    victim: Classifier | None = None,
-) -> np.ndarray:
-    """The class that stands for each outcome as it was judged, never against it.
-
-    Asked again, a model that draws at random may answer otherwise, and so may any model at its
-    boundary in a batch of another size. So what was judged is not asked for again, only what a
-    wrong one is taken for.
-
-    Args:
-        subject: the model.
-        x: float32 (N, H, W, C), what was judged.
-        y: int64 (N,), true labels.
-        wrong: bool (N,), the outcomes.
-        seed: of the model's draws.
-        victim: whose outcomes; None: the defended model's.
-
-    Returns:
-        int64 (N,): y where it is not wrong, else another class: the one that most evaluations
-        give, and of several the likeliest one on average.
-    """
-    victim = victim or subject.classifier
-    classes = y.copy()
-    rows = np.flatnonzero(wrong)
-    if len(rows) == 0:
-        return classes
-    times = FRESH if subject.stochastic else 1
-    votes = np.zeros((len(rows), victim.classes))
-    with victim.seeded(seed):
-        for _ in range(times):
-            logits = victim.predict(x[rows])
-            votes[np.arange(len(rows)), logits.argmax(axis=1)] += 1
-            # all these together count less than one vote
-            votes += np.nan_to_num(softmax(logits.astype(np.float64), axis=1)) / (times + 1)
-    votes[np.arange(len(rows)), y[rows]] = -1
-    classes[rows] = votes.argmax(axis=1)
-    return classes
 
 
 def _source(thing: Any) -> str:

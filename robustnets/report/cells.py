@@ -7,13 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from robustnets.report.printable import printable
+
 MINUS = "\N{MINUS SIGN}"
 EMPTY = "\N{EN DASH}"
 KINDS = ("good", "warn", "bad", "plain")
-# what XML forbids or a terminal obeys, halves of surrogate pairs, and what reorders a line
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
 _MARKS = {"inside": "●", "above": "▲", "below": "▼", "PASS": "✓", "WARN": "!", "FAIL": "✗"}
 
 
@@ -209,20 +207,6 @@ def _quantity(value: Quantity, show) -> tuple[str, ...]:
     if isinstance(value, Bounded):
         return (show(value.estimate), bounds_text(value.low, value.high, show))
     return (show(value),)
-
-
-def printable(text: str) -> str:
-    """Text that may stand in HTML, SVG, Markdown, CSV and on a terminal.
-
-    Names of classes and models come from files, and may hold anything. Line breaks and tabs
-    stay, other control characters become U+FFFD, as do surrogates, which UTF-8 cannot hold, and
-    marks that turn the direction of what follows.
-
-    Example:
-        >>> printable("a\\x1b[2J\\r\\nb") == "a\\ufffd[2J\\nb"
-        True
-    """
-    return _UNPRINTABLE.sub("\ufffd", re.sub(r"\r\n?", "\n", text))
 
 
 def parts(cell: Cell) -> tuple[str, ...]:

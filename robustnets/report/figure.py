@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustnets.core.store import write_atomically
-from robustnets.report.cells import escape_markdown, printable
+from robustnets.report.cells import escape_markdown
 from robustnets.report.dots import Dots, Point, bar_or_dot_figure, scatter_figure
 from robustnets.report.heat import Heat, heat_figure
 from robustnets.report.images import image_grid
 from robustnets.report.lines import Panel, Series, Threshold, line_figure, panels_figure
+from robustnets.report.printable import printable
 from robustnets.report.style import PALETTE, styled
 
 if TYPE_CHECKING:

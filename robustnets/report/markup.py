@@ -11,8 +11,9 @@ from pathlib import Path
 
 from robustnets import __version__
 from robustnets.core.store import write_atomically
-from robustnets.report.cells import plain, printable, seconds
+from robustnets.report.cells import plain, seconds
 from robustnets.report.figure import Figure, png_bytes, svg_text
+from robustnets.report.printable import printable
 
 FOOTER = f"Made by robustnets {__version__}; numbers and figures are regenerated, never edited."
 # an SVG larger than this is a scatter of thousands of paths, and weighs more than its PNG

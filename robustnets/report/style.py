@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from robustnets.report.cells import printable
+from robustnets.report.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,10 +27,10 @@ from robustnets.report.cells import (
     parts,
     percent,
     points,
-    printable,
     raw,
     seconds,
 )
+from robustnets.report.printable import printable
 
 __all__ = [
     "Cell",

@@ -3,7 +3,8 @@
 from rich.table import Table as Drawn
 from rich.text import Text
 
-from robustnets.report.cells import parts, printable
+from robustnets.report.cells import parts
+from robustnets.report.printable import printable
 from robustnets.report.table import Table
 
 

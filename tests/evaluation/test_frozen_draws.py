@@ -6,7 +6,7 @@ import pytest
 from drawing_layers import Drawing, behind
 from tiny_models import dense_classifier
 
-from robustnets.evaluation.stages import judged_classes
+from robustnets.evaluation.judged import judged_classes
 from robustnets.evaluation.subject import subject_of
 
 

@@ -1,5 +1,6 @@
 """Every rate on an evaluation's page comes out of its saved files, also where the model draws."""
 
+import contextlib
 import csv
 import json
 import re
@@ -15,7 +16,7 @@ from robustnets import backend
 from robustnets.attacks import PGD, Square
 from robustnets.core.record import Record
 from robustnets.evaluation import evaluate, suites, verdict
-from robustnets.evaluation.stages import judged_classes
+from robustnets.evaluation.judged import judged_classes
 from robustnets.evaluation.subject import Subject
 from robustnets.stats.intervals import rate
 
@@ -201,6 +202,9 @@ class Says:
     def __init__(self, *passes):
         self.passes = [np.array(p, np.float32) for p in passes]
 
+    def seeded(self, seed):
+        return contextlib.nullcontext()
+
     def predict(self, x):
         return self.passes.pop(0)[: len(x)]
 
@@ -213,8 +217,8 @@ def test_a_wrong_outcome_is_the_likeliest_other_class():
     passes = [p + np.array([[0] * 7, [0, 0, 0, 0, 0, 0, 1]], np.float32) for p in passes]
     x, y = np.zeros((3, 1, 1, 1), np.float32), np.array([3, 3, 4])
     wrong = np.array([True, True, False])
-    found = judged_classes(drawing, x, y, wrong, Says(*passes))
+    found = judged_classes(drawing, x, y, wrong, 0, Says(*passes))
     # nobody votes for another class than 3 in the second row, where 6 comes next
     assert found.tolist() == [5, 6, 4]
     still = Subject(None, None, False, True, None, None, ())
-    assert judged_classes(still, x, y, wrong, Says(sure[[3, 1]])).tolist()[1:] == [1, 4]
+    assert judged_classes(still, x, y, wrong, 0, Says(sure[[3, 1]])).tolist()[1:] == [1, 4]

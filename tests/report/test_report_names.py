@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from robustnets.report import figure as f
-from robustnets.report.cells import printable
 from robustnets.report.page import FigureBlock, Page, Section, TableBlock, Text, write_page
+from robustnets.report.printable import printable
 from robustnets.report.table import Table, Word
 from robustnets.report.terminal import drawn
 
