@@ -1,6 +1,6 @@
 """The five original reports, as they name themselves, and what of each a chapter repeats."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -94,16 +94,18 @@ def source(slug: str) -> str:
     raise ValueError(f"no report in REPORTS has the chapter {slug!r}")
 
 
-def listed(below: str = "") -> str:
+def listed(written: Collection[str], below: str = "") -> str:
     """What of each report is covered: a list in Markdown.
 
     Args:
+        written: slugs of the chapters that have a page, to which the list links.
         below: the path of the folder of chapters, ending in a slash; "" is that folder itself.
     """
     lines = []
     for report in REPORTS.values():
         covered = [
-            f"{sections} in [{slug}]({below}{slug}/README.md)"
+            f"{sections} in "
+            + (f"[{slug}]({below}{slug}/README.md)" if slug in written else f"`{slug}`")
             for slug, sections in report.chapters.items()
         ]
         covered += [f"not yet: {report.rest}"] if report.rest else []

@@ -48,7 +48,7 @@ def write_chapters(folder: Path, slugs: Sequence[str] | None = None) -> Path:
         write_page(page, folder / slug)
     if not present:
         published(folder / CHAPTERS[0])  # says what to do
-    lead = f"{INDEX_LEAD}\n\n{REPORTS_LEAD}\n\n{sources.listed()}"
+    lead = f"{INDEX_LEAD}\n\n{REPORTS_LEAD}\n\n{sources.listed(present)}"
     index, _ = write_index(_entries(folder), folder, INDEX_TITLE, lead, TABLE_NOTE)
     return index
 
@@ -75,9 +75,10 @@ def write_results(readme: Path, folder: Path) -> Path:
     entries = _entries(folder)
     lines = [f"- **[{e.title}]({below}{e.slug}/README.md)** {e.headline}" for e in entries]
     table = results_table(entries, "README.md", below).to_markdown().rstrip()
+    covered = sources.listed([e.slug for e in entries], below)
     block = "\n".join(
         [BEGIN, "", *lines, "", "<details><summary>The same in a table</summary>", "", TABLE_NOTE,
-         "", table, "", "</details>", "", REPORTS_LEAD, "", sources.listed(below), "", END]
+         "", table, "", "</details>", "", REPORTS_LEAD, "", covered, "", END]
     )  # fmt: skip
     head, tail = text.split(BEGIN)[0], text.split(END)[1]
     return write_atomically(readme, lambda p: p.write_text(head + block + tail))
