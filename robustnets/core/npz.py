@@ -18,6 +18,7 @@ from robustnets.core.store import Damaged
 
 # DEFLATE makes nothing smaller than by this factor
 _MOST = 1032
+_TAIL = 2**16 + 22  # bytes in which the end record of a zip file lies
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -79,11 +80,13 @@ class _Refused(Exception):
 
 
 def _in_archive(path: Path, read: Callable[[zipfile.ZipFile], Any]) -> Any:
+    path = Path(path)
     with open(path, "rb") as file:
         if not file.read(1):
             raise Damaged(path, "it is empty")
         try:
             with zipfile.ZipFile(file) as archive:
+                _check_count(path, archive)
                 return read(archive)
         except (Damaged, MemoryError):
             raise
@@ -96,9 +99,20 @@ def _in_archive(path: Path, read: Callable[[zipfile.ZipFile], Any]) -> Any:
             raise Damaged(path, said) from problem
 
 
+def _check_count(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse a directory that has lost members, which a wrong length in one entry does."""
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        tail = file.read()
+    place = tail.rfind(b"PK\x05\x06")  # the end record; its count is at offset 10
+    count = int.from_bytes(tail[place + 10 : place + 12], "little")
+    if place < 0 or (count != len(archive.infolist()) and count != 0xFFFF):
+        raise Damaged(path, f"it holds {count} members and lists {len(archive.infolist())}")
+
+
 def _check_size(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
     """Refuse a member that claims more than the file can hold."""
-    whole = Path(path).stat().st_size
+    whole = path.stat().st_size
     if info.compress_type not in _METHODS or info.compress_size > whole:
         raise Damaged(path, f"{info.filename} claims what the file cannot hold")
     if info.file_size > _MOST * (info.compress_size + 1):

@@ -1,6 +1,5 @@
 """Trained networks and fitted filters: loaded from the store, made on a miss."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,18 +10,17 @@ import numpy as np
 
 from robustnets import backend
 from robustnets.core.dataset import Dataset, Split, held_out
-from robustnets.core.npz import read_arrays
 from robustnets.core.schemas import FILTERS, NETWORKS, schemas
 from robustnets.core.seeds import derive
 from robustnets.core.spec import digest
-from robustnets.core.store import Damaged, Store
+from robustnets.core.store import Store
 from robustnets.defenses import OtherTraining, Recipe
+from robustnets.experiments import network_files
 from robustnets.experiments.cell import Network, describe
 from robustnets.experiments.given import behind_a_layer, given_model, trajectory
 from robustnets.layers import FilterSpec, FittedFilter, LinearFilter, fit_filter, fold, prepend
 from robustnets.models import MODELS
 from robustnets.models.classifier import Classifier, run_in_batches
-from robustnets.models.stored import read_stored
 from robustnets.training import Pretrained, Training
 from robustnets.training.distillation import lesson
 from robustnets.training.fit import Fitted, Stop, fit
@@ -115,16 +113,13 @@ class NetworkCache:
 
     def _stored(self, network: Network, key: str) -> Trained:
         """A network from the store, trained and put there if it is not there, or damaged."""
-        found = self._load(key)
-        if found is None:
+        for _ in range(2):
+            found = network_files.read(self.store, key)
+            if found is not None:
+                model, curves, about = found
+                return Trained(model, curves, about, Classifier(fold(model)))
             self._train(network)
-            found = self._load(key)
-        if found is None:
-            raise OSError(
-                f"{self.store.path('networks', key, '.keras')} cannot be read right after it was "
-                "written; is another program changing the store?"
-            )
-        return found
+        raise OSError(f"{self.store.root} does not keep what was written; is it changed elsewhere?")
 
     def _given(self, network: Network, training: Pretrained) -> Trained:
         """A network that comes trained, with a layer in front or without."""
@@ -269,38 +264,7 @@ class NetworkCache:
             "fired": stop.fired,
             "train_seconds": float(curves["seconds"].sum()),
         }
-        key = self.key(network)
-        facts = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        self.store.write("networks", key, ".npz", lambda p: np.savez(p, facts=facts, **curves))
-        # the model comes last: where it is, all the rest is
-        self.store.write("networks", key, ".keras", model.save)
-
-    def _load(self, key: str) -> Trained | None:
-        """A network whose two files are there and whole, or None."""
-        if not self.store.has("networks", key, ".keras"):
-            return None  # it comes last: without it the other is what a killed run left
-        found = self.store.read("networks", key, ".npz", _facts)
-        if found is None:
-            return None
-        model = self.store.read("networks", key, ".keras", read_stored)
-        if model is None:
-            return None
-        about, curves = found
-        return Trained(model, curves, about, Classifier(fold(model)))
-
-
-def _facts(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What stands beside a network: `Trained.about` and its curves.
-
-    Raises:
-        OSError, Damaged: as for `read_arrays`.
-    """
-    arrays = read_arrays(path)
-    try:
-        about = json.loads(arrays.pop("facts").tobytes())
-    except (KeyError, ValueError) as problem:
-        raise Damaged(path, f"it holds no facts of a network ({problem})") from problem
-    return about, arrays
+        network_files.write(self.store, self.key(network), model, curves, about)
 
 
 def apply_layer(layer: keras.layers.Layer, x: np.ndarray) -> np.ndarray:

@@ -18,16 +18,25 @@ import numpy as np
 from robustnets import __version__
 from robustnets.core.dataset import Dataset
 from robustnets.core.record import Record
-from robustnets.core.seeds import derive
 from robustnets.core.spec import to_dict
 from robustnets.core.store import Store
 from robustnets.experiments.cell import Cell, DatasetRef, Network, describe, describe_cell
 from robustnets.experiments.quiet import backend_name
+from robustnets.experiments.targets import targets
 from robustnets.experiments.workers import check_workers, connected, spread
 
 Event = tuple[str, int, int, str]
 
-__all__ = ["Event", "Planned", "Settings", "backend_name", "describe_cell", "plan", "run"]
+__all__ = [
+    "Event",
+    "Planned",
+    "Settings",
+    "backend_name",
+    "describe_cell",
+    "plan",
+    "run",
+    "targets",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +60,7 @@ class Settings:
         store: folder of the store.
         data_dir: folder of the data sets, or None for the default search.
         tensorboard: folder for TensorBoard logs, or None.
-        threads: TensorFlow threads in each process, this one and workers alike; 0 leaves them
-            alone. The last bits of what is trained depend on their number, so it is not to depend
-            on how many processes there are; Records say it under "threads".
+        threads: TensorFlow's in each process, which decide the last bits; 0 leaves them alone.
         devices: that each training is spread over, as for `training.fit`.
     """
 
@@ -217,30 +224,6 @@ def _work(item: tuple[Task, Settings], show: Callable[[Event], None]) -> None:
         show((task.label, i, len(task.cells) + 1, ""))
         MEASURES[planned.cell.kind](planned, cache, kept)
     show((task.label, 1, 1, "done"))
-
-
-def targets(cell: Cell, label: np.ndarray, classes: int) -> np.ndarray | None:
-    """The classes that a Cell's attack is to reach, or None where it has no target.
-
-    Args:
-        cell: with its target.
-        label: int (N,), true labels. Example i gets the same target whatever follows it.
-        classes: how many there are.
-
-    Returns:
-        int64 (N,); drawn ones are wrong for their example, a class for all may be its own.
-
-    Raises:
-        ValueError: for a class that is not among them.
-    """
-    if cell.target is None:
-        return None
-    if cell.target == "random":
-        draw = np.random.default_rng(derive(cell.network.seed, "target"))
-        return (label + draw.integers(1, classes, len(label))) % classes
-    if int(cell.target) >= classes:
-        raise ValueError(f"target must be one of {classes} classes, got {cell.target}")
-    return np.full(len(label), int(cell.target), np.int64)
 
 
 def _attack(planned: Planned, cache, kept) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from robustnets import backend
 from robustnets.cli import app
 from robustnets.experiments import arguments, quiet, runner
+from robustnets.report.page import Page
 
 
 def invoke(*words):
@@ -85,11 +86,15 @@ def test_a_report_into_a_file(files):
 
 
 def test_the_number_is_printed_before_anything_is_written(files, monkeypatch):
-    def full(self, folder):
-        raise OSError(28, "No space left on device", f"{folder}/outcomes.npz")
+    class Found:
+        def summary(self):
+            return Page("x", "x", "Robust accuracy in linf: 12 %", (), {})
 
-    monkeypatch.setattr("robustnets.evaluation.evaluation.Evaluation.save", full)
-    monkeypatch.setattr("robustnets.evaluation.verdict.checks_of", lambda *a, **k: ())
+        def save(self, folder):
+            raise OSError(28, "No space left on device", f"{folder}/outcomes.npz")
+
+    work = "robustnets.experiments.evaluate_model.evaluate_model"
+    monkeypatch.setattr(work, lambda *arguments, **settings: Found())
     done = command(files, "evaluate", "--out", str(files / "full"))
     assert refused(done) == f"{files}/full/outcomes.npz: No space left on device"
     assert said(done).index("obust accuracy in linf") < said(done).index("error: ")
