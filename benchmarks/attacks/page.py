@@ -35,8 +35,6 @@ call counts, because what ran before another way's call is no property of either
   leaves out the looks that `native` takes at each example before, at its last point and at the end.
 - Beside a bar that is not reached stands the ratio that the bare passes alone would give: where
   it is below the bar, no implementation of this attack could reach it on that machine.
-- DeepFool on C takes the paper's full steps as the peers do; on FC and M damped ones, which lead
-  less far for more passes, come first. Both are shown in each table.
 - **load before**: the machine's load as the row began. Above its number of cores other work took
   its share of them all along: times are then long, and only what stands in one table compares.
 - **cold start**: by how much the first call on a fresh classifier takes longer, tracing and

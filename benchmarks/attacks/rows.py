@@ -125,23 +125,16 @@ def _pgd(network, batch, n, eps, art_bar, cleverhans_bar, foolbox_bar, **more):
 
 
 def _deepfool(network, n, art_bar, foolbox_bar, heavy, **more):
-    # full steps, as the peers take them, where they lead no farther than the peers' do, which is
-    # on C; on FC and M they did, and damped ones do not
-    full = DeepFool(ThreatModel("l2", 100.0))
-    damped = replace(full, damping=0.3)
-    attack, other = (full, damped) if network == "c" else (damped, full)
-    word = {damped: "damped", full: "undamped"}
+    attack = DeepFool(ThreatModel("l2", 100.0))
     peers = {
         "native, 3 classes": Peer(None, attack=replace(attack, candidates=3)),
-        f"native, {word[other]}": Peer(None, attack=other),
-        f"native, {word[other]}, 3 classes": Peer(None, attack=replace(other, candidates=3)),
         "ART": Peer(art.deepfool, art_bar, heavy),
         "ART, its default batch of 1": Peer(art.deepfool, heavy=True, batch=1, most=5),
         "Foolbox": Peer(foolbox.deepfool, foolbox_bar),
         "Foolbox, eager model": Peer(foolbox.deepfool_eager),
     }
     return Row(
-        f"deepfool-{network}", "DeepFool", f"DeepFool l2, {word[attack]}", network, attack,
+        f"deepfool-{network}", "DeepFool", "DeepFool l2", network, attack,
         100, n, peers, quick={"steps": 5}, **more,
     )  # fmt: skip
 

@@ -38,11 +38,6 @@ class DeepFool:
         candidates: only so many classes, the most likely ones at the start, or None for all.
             Each costs one backward pass a step.
         overshoot: the perturbation is longer by this share, >= 0.
-        damping: step i = 1, 2, ... is shorter by the share damping^i, >= 0 and < 1, and does not
-            overshoot, until that is less than the overshoot or half of `steps` are taken. 0 is
-            the paper's. Others lead to smaller perturbations of networks of dense layers, with
-            more passes, because the linearisation is best near the boundary,
-            but of large images some end so near to it that rounding decides.
 
     Raises:
         ValueError: naming the setting.
@@ -60,7 +55,6 @@ class DeepFool:
     steps: int = 50
     candidates: int | None = None
     overshoot: float = 0.02
-    damping: float = 0.0
 
     def __post_init__(self) -> None:
         check(self)
@@ -68,8 +62,6 @@ class DeepFool:
         check_candidates(self.candidates)
         if not (math.isfinite(self.overshoot) and self.overshoot >= 0):
             raise ValueError(f"overshoot must be finite and >= 0, got {self.overshoot}")
-        if not 0 <= self.damping < 1:
-            raise ValueError(f"damping must be >= 0 and < 1, got {self.damping}")
 
     @property
     def early(self) -> bool:
@@ -106,13 +98,8 @@ class DeepFool:
         threat = self.threat
         look = to_boundary(logits, state, threat, self.steps)
         taken = look.state["taken"]
-        left = self.damping ** ops.cast(taken, "float32")
-        early = ops.logical_and(taken <= self.steps // 2, left > self.overshoot)
-        share = balls.per_example(ops.where(early, 1.0 - left, 1.0), look.step)
-        total = state["total"] + share * look.step
-        # an overshoot of steps that stop short would only lead up to the boundary
-        over = balls.per_example(ops.where(early, 1.0, 1.0 + self.overshoot), look.step)
-        ahead = balls.move(state["x"], over * total, threat.low, threat.high)
+        total = state["total"] + look.step
+        ahead = balls.move(state["x"], (1.0 + self.overshoot) * total, threat.low, threat.high)
         # in the box what was cut off does not count, or it would have to be undone first
         inside = balls.move(state["x"], total, threat.low, threat.high) - state["x"]
         total = backend.choose_rows(taken > self.steps, inside, total)

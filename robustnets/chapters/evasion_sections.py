@@ -76,11 +76,6 @@ def _deepfool_settings(found: Sequence[Arena]) -> str:
         spec = groups[0][0].cell["attack"]
         if name == "DeepFool":
             said += f". DeepFool's overshoot is {spec['overshoot']:g}"
-            if spec.get("damping"):
-                said += (
-                    ", and its step number i stops short of the linearised boundary by the share "
-                    f"{spec['damping']:g}^i"
-                )
         else:
             said += (
                 ". The report does not print the formula of its Dynamic DeepFool; ours lets the "

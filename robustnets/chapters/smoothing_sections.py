@@ -167,7 +167,7 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
         "Attacks are those of section 3.3: FGSM at 0.3 (section 3.2 prints 3, which no image in "
         "[0, 1] has room for), I-FGSM in steps of 0.05 up to 0.3 until the prediction changes, "
         "HopSkipJump with 8, 100 and 10 in linf, DeepFool and Dynamic DeepFool to the boundary in "
-        f"l2{_damped(r)}. PGD in a usual radius (0.1 for digits, 8/255 for photographs) is added, "
+        f"l2. PGD in a usual radius (0.1 for digits, 8/255 for photographs) is added, "
         "because 0.3 is no threat to be taken seriously on photographs. "
         f"Images: {said}; the report has 500 per data set. "
         f"Networks, each trained with {seeds} seed{'s' if seeds > 1 else ''}"
@@ -176,12 +176,6 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
         + "\n".join(trained)
         + ("" if IMAGENET in r.data else f"\n\n{LEFT_OUT}")
     )
-
-
-def _damped(r: Results) -> str:
-    """What the spec of DeepFool has that the paper has not."""
-    damping = r.bare(r.names[0], "DeepFool")[0].cell["attack"].get("damping")
-    return f", DeepFool's steps damped by {damping:g}" if damping else ""
 
 
 LEFT_OUT = (

@@ -9,7 +9,7 @@ What is worked around, always towards what the spec asks for:
 - its Carlini-Wagner takes a c that it has not tried yet for too small, and so never halves
   anything: it is asked for one round at a time, and c is chosen here;
 - it calls a Carlini-Wagner example a success where rounding hides the margin: asked again.
-Left so: DeepFool has no damping and no steps in the box, applies the overshoot once, after the last
+Left so: DeepFool has no steps in the box, applies the overshoot once, after the last
 step, and goes on until all examples of a batch are across; Carlini-Wagner searches along the
 gradient where the spec has Adam, and does not give up rounds.
 
