@@ -294,8 +294,7 @@ def _measure(planned: Planned, workshop, kept) -> None:
         # ran once: the seconds of each radius are those of all
         seconds = record.about["attack_seconds"] / len(cell.epsilons)
         record = replace(record, about={**record.about, "attack_seconds": seconds})
-    layer = workshop.front(cell.network)
-    if cell.pictured and layer is not None:
+    if cell.pictured and (layer := workshop.front(cell.network)) is not None:
         filtered = np.clip(apply_layer(layer, test.x[: cell.pictured]), 0, 1)
         record = replace(record, pictures={**record.pictures, "filtered": filtered})
     record.save(workshop.store.path("records", planned.key, ".npz"))
