@@ -136,7 +136,8 @@ def run(
         bar(type(attack).__name__, progress) as show,
     ):
         results = _run(
-            carrier, specs, classifier, x, y.astype(np.int64), seed, seeds_of_examples(seed, numbers),
+            carrier, specs, classifier, x, y.astype(np.int64), seed,
+            seeds_of_examples(seed, numbers),
             min(batch_size or memory.batch_size(attack, classifier), len(x)),
             attack_wrong, time_budget, query_budget, show,
         )  # fmt: skip
