@@ -10,7 +10,6 @@ import numpy as np
 from keras import ops
 
 from robustnets.attacks.base import Attack, shrink
-from robustnets.core.seeds import derive
 from robustnets.engines import memory
 from robustnets.engines.adversarial import Adversarial
 from robustnets.engines.bar import bar
@@ -22,6 +21,7 @@ from robustnets.engines.checks import (
     with_radii,
 )
 from robustnets.engines.job import Job, Outcome
+from robustnets.engines.seeds import seed_of_model, seeds_of_examples
 from robustnets.models.accept import classifier_of
 from robustnets.models.classifier import Classifier
 
@@ -143,27 +143,16 @@ def run(
         raise ValueError(f"numbers must be {len(x)} ints >= 0, got {numbers!r}")
     specs = [attack] if epsilons is None else with_radii(attack, epsilons)
     with (
-        classifier.seeded(_of_model(seed, attack, numbers)),
+        classifier.seeded(seed_of_model(seed, attack, numbers)),
         bar(type(attack).__name__, progress) as show,
     ):
         results = _run(
-            carrier, specs, classifier, x, y, seed, _seeds(seed, numbers),
+            carrier, specs, classifier, x, y, seed,
+            seeds_of_examples(seed, numbers),
             min(batch_size or memory.batch_size(attack, classifier), len(x)),
             attack_wrong, time_budget, query_budget, show,
         )  # fmt: skip
     return results[0] if epsilons is None else tuple(results)
-
-
-def _of_model(seed: int, attack: Any, numbers: np.ndarray) -> int:
-    """The seed of what the model itself draws: another one for each attack and part of a set."""
-    return derive(seed, "model", repr(attack), int(numbers[0]))
-
-
-def _seeds(seed: int, numbers: np.ndarray) -> np.ndarray:
-    """int32 (N,): those of the examples with these numbers."""
-    # a stream, so that example i draws the same whatever follows it
-    stream = np.random.default_rng(derive(seed, "examples"))
-    return stream.integers(0, 2**31, int(numbers.max()) + 1, dtype=np.int32)[numbers]
 
 
 def _run(
@@ -270,13 +259,13 @@ def sweep(
     started = time.perf_counter()
     size = min(batch_size or memory.batch_size(attack, classifier), len(x))
     first = np.zeros(1, np.int64)
-    with classifier.seeded(_of_model(seed, attack, first)):
+    with classifier.seeded(seed_of_model(seed, attack, first)):
         direction = native.directions(attack, classifier, x, y, size)
     forward, backward = (np.full(len(x), count, np.int32) for count in attack.passes)
     for eps, spec in zip(epsilons, specs):
         moved = native.step(spec, x, direction)
         refuse_broken(classifier, moved)
-        with classifier.seeded(_of_model(seed, spec, first)):
+        with classifier.seeded(seed_of_model(seed, spec, first)):
             success = _succeeds(spec, classifier, moved, y, size)
         seconds = time.perf_counter() - started
         yield eps, Adversarial(moved, success, forward, backward, seconds, x)
