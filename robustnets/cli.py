@@ -141,15 +141,11 @@ def version(
 @app.command("list")
 def list_() -> None:
     """List the chapters, their questions and the scales."""
-    import ast
+    from robustnets.chapters import chapter
 
     table = Table("chapter", "question", box=None)
     for slug in CHAPTERS:
-        # read, not imported: a chapter's page needs pandas and scipy, its question does not
-        source = Path(__file__).parent / "chapters" / f"{slug}.py"
-        for node in ast.parse(source.read_text()).body:
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "QUESTION":
-                table.add_row(slug, ast.literal_eval(node.value))
+        table.add_row(slug, chapter(slug).question)
     out.print(table)
     out.print(f"scales: {', '.join(SCALES)}; engines: {', '.join(ENGINES)}")
 
@@ -249,10 +245,10 @@ def _run_chapter(
     from robustnets.chapters import chapter
     from robustnets.experiments import runner
     from robustnets.experiments.live import Live
-    from robustnets.experiments.publish import nothing, publish
+    from robustnets.experiments.publish import publish
 
-    module = chapter(slug)
-    cells = module.cells(scale, dataset, seeds, engine)
+    asked = chapter(slug)
+    cells = asked.cells(scale, dataset, seeds, engine)
     if part is not None:
         cells = part.take(cells)
     planned = runner.plan(cells, settings)
@@ -280,7 +276,7 @@ def _run_chapter(
         "scale": scale,
         "jobs": jobs,
     }
-    publish(records, facts, folder / slug, getattr(module, "kept", nothing))
+    publish(records, facts, folder / slug, asked.kept)
 
 
 @app.command()

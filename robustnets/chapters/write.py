@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from robustnets.chapters import CHAPTERS, chapter, sources
+from robustnets.chapters import CHAPTERS, chapter
+from robustnets.chapters.shared import sources
 from robustnets.core.store import write_atomically
 from robustnets.experiments.publish import published
 from robustnets.report.index import IndexEntry, results_table, write_index

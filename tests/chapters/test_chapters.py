@@ -1,15 +1,22 @@
 """Chapters: what each has, its Cells, its words, and that pages need no deep learning."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from robustnets.chapters import CHAPTERS, SCALES, chapter, common, filters, stopping
+from robustnets.chapters import CHAPTERS, SCALES, chapter
+from robustnets.chapters.filters import cells as filters_cells
+from robustnets.chapters.filters import page as filters_page
+from robustnets.chapters.shared import common
+from robustnets.chapters.stopping import cells as stopping_cells
+from robustnets.chapters.stopping import page as stopping_page
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.report import reported
@@ -19,13 +26,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("slug", CHAPTERS)
 def test_what_a_chapter_has(slug):
-    module = chapter(slug)
-    assert slug == module.SLUG
-    assert module.TITLE
-    assert module.QUESTION.endswith("?")
-    assert set(module.SCALES) == set(SCALES)
-    for name in ("cells", "page", "entry"):
-        assert callable(getattr(module, name))
+    found = chapter(slug)
+    assert found.slug == slug
+    assert found.title
+    assert found.question.endswith("?")
+    assert set(import_module(f"robustnets.chapters.{slug}.cells").SCALES) == set(SCALES)
     assert reported.load(None, slug)
 
 
@@ -34,15 +39,15 @@ def test_unknown_chapter():
         chapter("sleeping")
 
 
-@pytest.mark.parametrize("slug", CHAPTERS)
-def test_every_chapter_has_its_notebook(slug):
-    found = [p.name for p in (ROOT / "notebooks").glob(f"[0-9][0-9]_{slug}.ipynb")]
-    assert len(found) == 1
-
-
-def test_every_report_is_a_chapter():
-    folders = {p.parent.name for p in (ROOT / "reports").glob("*/run.json")}
-    assert folders <= set(CHAPTERS)
+def test_one_list_of_chapters():
+    """The catalogue, the packages, the Makefile, the notebooks and the committed pages agree."""
+    packages = {p.parent.name for p in (ROOT / "robustnets/chapters").glob("*/cells.py")}
+    (made,) = re.findall(r"^CHAPTERS \?= (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    notebooks = [p.stem[3:] for p in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")]
+    pages = {p.parent.name for p in (ROOT / "reports").glob("*/run.json")}
+    assert packages == set(CHAPTERS) == pages
+    assert made.split() == list(CHAPTERS)
+    assert sorted(n for n in notebooks if n in CHAPTERS) == sorted(CHAPTERS)
 
 
 def test_every_file_is_a_chapter_or_serves_them():
@@ -64,19 +69,19 @@ def test_cells(slug, scale):
 
 
 def test_counts_of_stopping():
-    cells = stopping.cells("full")
+    cells = stopping_cells.cells("full")
     # seven configurations, and three more thresholds on each of two trajectories
     assert len(cells) == 10 * (7 + 2 * 3)
     assert Counter(c.network.seed for c in cells) == dict.fromkeys(range(10), 13)
     assert {c.network.dataset.name for c in cells} == {"mnist"}
     assert all(c.attack is None for c in cells)
     assert len({c.network.training for c in cells}) == 2
-    assert len(stopping.cells("demo", seeds=1)) == 7 + 2 * 2
-    assert {c.network.dataset.name for c in stopping.cells("demo")} == {"digits"}
+    assert len(stopping_cells.cells("demo", seeds=1)) == 7 + 2 * 2
+    assert {c.network.dataset.name for c in stopping_cells.cells("demo")} == {"digits"}
 
 
 def test_counts_of_filters():
-    cells = filters.cells("full")
+    cells = filters_cells.cells("full")
     assert {c.network.seed for c in cells} == set(range(10))
     # bare; 5 + 4 + 5 + 5 reconstructions and 5 retrainings, both settings; 3 from scratch
     # for the first three seeds
@@ -86,18 +91,18 @@ def test_counts_of_filters():
     counts = {c.network.defense.filter.n_components for c in cells if c.network.defense is not None}
     assert counts == {784, 331, 100, 20, 10}
     assert {c.epsilons for c in cells} == {tuple(round(0.025 * i, 3) for i in range(13))}
-    assert all(filters.ETA in s.etas for s in filters.SCALES.values())
+    assert all(filters_cells.ETA in s.etas for s in filters_cells.SCALES.values())
 
 
 def test_engine_of_filters():
-    assert {c.engine for c in filters.cells("demo", seeds=1, engine="art")} == {"art"}
+    assert {c.engine for c in filters_cells.cells("demo", seeds=1, engine="art")} == {"art"}
 
 
 def test_filters_attack_the_network_of_stopping():
     """The undefended network is trained once for both chapters."""
-    bare = {c.network for c in filters.cells("full") if c.network.defense is None}
-    assert bare <= {c.network for c in stopping.cells("full")}
-    assert {c.network.rule.epochs for c in filters.cells("full")} == {500}
+    bare = {c.network for c in filters_cells.cells("full") if c.network.defense is None}
+    assert bare <= {c.network for c in stopping_cells.cells("full")}
+    assert {c.network.rule.epochs for c in filters_cells.cells("full")} == {500}
 
 
 def blank(cell):
@@ -112,7 +117,7 @@ def blank(cell):
 
 
 def test_conditions_are_the_reported_ones():
-    ours = {stopping.condition(blank(cell)) for cell in stopping.cells("full", seeds=1)}
+    ours = {stopping_page.condition(blank(cell)) for cell in stopping_cells.cells("full", seeds=1)}
     thesis = {row.condition for row in reported.load("thesis", "stopping")}
     assert len(thesis) == 7
     assert thesis <= ours
@@ -121,9 +126,9 @@ def test_conditions_are_the_reported_ones():
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_roles_follow_the_thesis(scale):
-    records = [blank(cell) for cell in stopping.cells(scale, seeds=1)]
-    groups = common.by_seed(records, stopping.condition)
-    seven = stopping._roles(groups)
+    records = [blank(cell) for cell in stopping_cells.cells(scale, seeds=1)]
+    groups = common.by_seed(records, stopping_page.condition)
+    seven = stopping_page._roles(groups)
     assert len(set(seven)) == 7
     thesis = list(dict.fromkeys(row.condition for row in reported.load("thesis", "stopping")))
     if scale == "full":
@@ -170,7 +175,7 @@ def test_mean_success_difference():
     second = [attacked(0, (1, 6)), attacked(1, (2, 6))]
     # seed 0: ((3 - 1) + (7 - 6)) / 2 / 10; seed 1: ((4 - 2) + (4 - 6)) / 2 / 10
     np.testing.assert_allclose(
-        filters.mean_success_difference(first, second), [0.15, 0.0], rtol=0, atol=1e-12
+        filters_page.mean_success_difference(first, second), [0.15, 0.0], rtol=0, atol=1e-12
     )
 
 
@@ -217,7 +222,7 @@ def test_importing_chapters_loads_no_deep_learning():
         "import sys\n"
         "import robustnets.chapters.write\n"
         "from robustnets.chapters import CHAPTERS, chapter\n"
-        "for slug in CHAPTERS: chapter(slug)\n"
+        "for slug in CHAPTERS: chapter(slug)._part('page')\n"
         f"print(sorted(set(sys.modules) & set({HEAVY})))\n"
     )
     done = subprocess.run(

@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from robustnets import cli
-from robustnets.chapters import common, filters, stopping
+from robustnets.chapters.filters import cells as filters_cells
+from robustnets.chapters.shared import common
+from robustnets.chapters.stopping import cells as stopping_cells
 from robustnets.experiments import runner
 from robustnets.experiments.publish import published
 
@@ -27,8 +29,10 @@ RUN = ["run", *SLUGS, "--scale", "demo", "--seeds", "1"]
 def small():
     """The demo scale with fewer epochs and filters, for both chapters."""
     return (
-        replace(stopping.SCALES["demo"], long=60, short=40, patience=8, plateau=4, max_epochs=60),
-        filters.Scale((40, 10, 5), (10, 5), (0.05, 0.1, 0.2), 1, (10, 5), 1, 5),
+        replace(
+            stopping_cells.SCALES["demo"], long=60, short=40, patience=8, plateau=4, max_epochs=60
+        ),
+        filters_cells.Scale((40, 10, 5), (10, 5), (0.05, 0.1, 0.2), 1, (10, 5), 1, 5),
     )
 
 
@@ -38,7 +42,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     store = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
-        for module, scale in zip((stopping, filters), small()):
+        for module, scale in zip((stopping_cells, filters_cells), small()):
             patch.setitem(module.SCALES, "demo", scale)
         result = CliRunner().invoke(
             cli.app, [*RUN, "--store", str(store), "--out", str(folder), "--jobs", "1"]

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from robustnets.chapters import cnns, evasion
+from robustnets.chapters.evasion import cells as evasion_cells
+from robustnets.chapters.shared import cnns
 from robustnets.core.spec import to_dict
 
 
@@ -20,7 +21,7 @@ def test_both_networks_are_those_of_the_report():
 
 def test_they_are_those_of_the_evasion_chapter():
     for scale in cnns.RECIPES:
-        theirs = {c.network for c in evasion.cells(scale, seeds=1)}
+        theirs = {c.network for c in evasion_cells.cells(scale, seeds=1)}
         assert theirs == {cnns.network(name, scale, 0) for name in cnns.NAMES}
 
 

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from robustnets import cli
-from robustnets.chapters import distillation
-from robustnets.chapters import distillation_page as page
-from robustnets.chapters.distillation_results import (
+from robustnets.chapters.distillation import cells as distillation_cells
+from robustnets.chapters.distillation import sections as page
+from robustnets.chapters.distillation.results import (
     EPSILONS,
     Key,
     Results,
@@ -43,7 +43,7 @@ def record(cell, right=10, stands=(6, 3), n=12, untouched=(4, 4)):
 def attacked(scale="quick", **wanted):
     """The Cells of a scale whose Keys have these values."""
     found = []
-    for cell in distillation.cells(scale, seeds=1):
+    for cell in distillation_cells.cells(scale, seeds=1):
         key = key_of(record(cell))
         if all(getattr(key, name) == value for name, value in {"double": False, **wanted}.items()):
             found.append(cell)
@@ -68,7 +68,9 @@ def test_cells_of_the_report():
         assert (training.rules[0].epochs, training.batch_size) == (50, 128)
         assert training.optimizer.learning_rate == {"mnist": 0.1, "cifar10": 0.01}[dataset]
         assert training.optimizer.momentum == {"mnist": 0.5, "cifar10": 0.9}[dataset]
-    temperatures = {key_of(record(c)).temperature for c in distillation.cells("full", seeds=1)}
+    temperatures = {
+        key_of(record(c)).temperature for c in distillation_cells.cells("full", seeds=1)
+    }
     assert min(temperatures) == 1
     assert max(temperatures) == 100
     assert len(temperatures) >= 8
@@ -87,7 +89,7 @@ def test_what_may_vanish_is_measured_in_float64_on_the_same_images():
 
     assert made(True) == made(False)
     assert {view for *_, view, _ in made(True)} == {"softmax", "logits"}
-    r = Results([record(c) for c in distillation.cells("quick", seeds=1)])
+    r = Results([record(c) for c in distillation_cells.cells("quick", seeds=1)])
     (wide,) = r.in_float64("mnist", "distilled", 40.0, "logits")
     assert wide.cell["view"] == {"type": "InFloat64", "view": None}
     (narrow,) = r.student("mnist", "logits", t=40.0)
@@ -95,37 +97,37 @@ def test_what_may_vanish_is_measured_in_float64_on_the_same_images():
 
 
 def test_knowledge_follows_the_view():
-    for scale in distillation.SCALES:
-        for cell in distillation.cells(scale, seeds=1):
+    for scale in distillation_cells.SCALES:
+        for cell in distillation_cells.cells(scale, seeds=1):
             key = key_of(record(cell))
             if key.view == "logits / T":
                 assert key.knowledge == "adaptive"
                 assert cell.view.temperature == key.temperature
             if key.attack == "Square":
                 assert key.knowledge == "black-box"
-    kinds = {key_of(record(c)).knowledge for c in distillation.cells("quick")}
+    kinds = {key_of(record(c)).knowledge for c in distillation_cells.cells("quick")}
     assert kinds == {"white-box", "adaptive", "gray-box", "black-box"}
 
 
 def test_engine():
-    assert {c.engine for c in distillation.cells("demo", engine="art")} == {"art"}
+    assert {c.engine for c in distillation_cells.cells("demo", engine="art")} == {"art"}
 
 
 def test_every_reported_number_has_a_place():
     rows = reported.load("csds440", "distillation")
-    r = Results([record(c) for c in distillation.cells("quick")])
+    r = Results([record(c) for c in distillation_cells.cells("quick")])
     for row in rows:
         dataset, labels, attack, network = page._ours(r, row)
         assert dataset in ("mnist", "cifar10")
         assert page._group(r, dataset, network, labels, "logits")
         assert attack == "clean" or float(attack.removeprefix("eps=")) in EPSILONS
-    demo = Results([record(c) for c in distillation.cells("demo")])
+    demo = Results([record(c) for c in distillation_cells.cells("demo")])
     places = {page._ours(demo, row)[0] for row in rows}
     assert places == {"digits", ""}
 
 
 def test_results_find_and_refuse():
-    r = Results([record(c) for c in distillation.cells("quick")])
+    r = Results([record(c) for c in distillation_cells.cells("quick")])
     assert r.datasets == ["mnist", "cifar10"]
     assert r.temperatures("mnist") == [10.0, 40.0, 100.0]
     assert key_of(r.student("mnist", "logits / T", "hard")[0]) == Key(
@@ -182,11 +184,11 @@ def test_words():
 def demo(tmp_path_factory):
     """Records and the text of the page of a run that takes seconds."""
     folder, store = (tmp_path_factory.mktemp(name) for name in ("pages", "store"))
-    (part,) = distillation.SCALES["demo"].parts
+    (part,) = distillation_cells.SCALES["demo"].parts
     # the slow attacks have tests of their own
     small = replace(part, n_train=600, n_test=80, epochs=60, temperatures=(8.0,), slow=0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(distillation.SCALES, "demo", distillation.Scale((small,), 1, 1))
+        patch.setitem(distillation_cells.SCALES, "demo", distillation_cells.Scale((small,), 1, 1))
         patch.setattr("robustnets.training.fit.has_convolutions", lambda model: True)
         result = CliRunner().invoke(
             cli.app,

@@ -6,12 +6,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from robustnets.chapters import evasion, evasion_figures
-from robustnets.chapters import evasion_comparisons as comparisons
-from robustnets.chapters import evasion_results as results
-from robustnets.chapters import evasion_sections as sections
-from robustnets.chapters import evasion_tables as tables
-from robustnets.chapters.common import Contrast
+from robustnets.chapters.evasion import cells as evasion_cells
+from robustnets.chapters.evasion import comparisons as comparisons
+from robustnets.chapters.evasion import figures as evasion_figures
+from robustnets.chapters.evasion import page as evasion_page
+from robustnets.chapters.evasion import results as evasion_results
+from robustnets.chapters.evasion import results as results
+from robustnets.chapters.evasion import sections as sections
+from robustnets.chapters.evasion import tables as tables
+from robustnets.chapters.shared.common import Contrast
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.report.page import write_page
@@ -72,35 +75,35 @@ def measured(cell, survive, n=40, classes=K):
 
 
 def made_up(scale, survive=0.3, **more):
-    cells = evasion.cells(scale, **more)
+    cells = evasion_cells.cells(scale, **more)
     return [measured(cell, survive) for cell in cells]
 
 
 def test_counts_of_evasion():
-    cells = evasion.cells("full")
+    cells = evasion_cells.cells("full")
     assert {c.network.dataset.name for c in cells} == {"mnist", "cifar10"}
     bare = [c for c in cells if c.attack is None]
     assert [c.examples for c in bare] == [None, None]
     jumps = [c for c in cells if type(c.attack).__name__ == "HopSkipJump" and c.engine == "native"]
     settings = {(c.attack.max_iter, c.attack.max_eval, c.attack.init_eval) for c in jumps}
-    assert settings == set(evasion.HSJ)
+    assert settings == set(evasion_results.HSJ)
     pixels = [c for c in cells if type(c.attack).__name__ == "OnePixel"]
     assert {c.attack.population for c in pixels if c.examples == 500} == {400}
     targets = Counter(c.target for c in cells if c.engine == "native" and not c.probabilities)
     # T-FGSM once and IT-FGSM at five radii, towards each
-    assert targets == {evasion.TARGET: 6, "random": 6}
+    assert targets == {evasion_results.TARGET: 6, "random": 6}
     assert {c.knowledge for c in jumps} == {"black-box"}
 
 
 def test_steps_add_up_to_the_radius():
     """The report's bound: no more steps than the radius has room for."""
-    for cell in evasion.cells("full"):
+    for cell in evasion_cells.cells("full"):
         if type(cell.attack).__name__ == "BIM":
             assert cell.attack.steps * cell.attack.step == pytest.approx(cell.epsilons[0])
 
 
 def test_another_engine_carries_out_what_it_has():
-    found = {type(c.attack).__name__: c.engine for c in evasion.cells("demo", engine="art")}
+    found = {type(c.attack).__name__: c.engine for c in evasion_cells.cells("demo", engine="art")}
     assert (found["FGSM"], found["DeepFool"], found["HopSkipJump"]) == ("art", "art", "art")
     assert found["DynamicDeepFool"] == "native"
 
@@ -245,7 +248,7 @@ def boundary():
     """DeepFool at the boundary: label and prediction tie in float16, and label is the lower."""
     (cell,) = (
         c
-        for c in evasion.cells("quick")
+        for c in evasion_cells.cells("quick")
         if type(c.attack).__name__ == "DeepFool"
         and c.network.dataset.name == "mnist"
         and c.examples == 500
@@ -355,7 +358,7 @@ def test_no_verdict_below_the_reports_scale():
 )
 def test_page(scale, survive, seeds, tmp_path):
     records = made_up(scale, survive, seeds=seeds)
-    page = evasion.page(records, {**RUN, "scale": scale})
+    page = evasion_page.page(records, {**RUN, "scale": scale})
     write_page(page, tmp_path)
     text = (tmp_path / "README.md").read_text()
     assert not re.search(r"\bnan\b|\binf\b", text, re.IGNORECASE)
@@ -367,6 +370,6 @@ def test_page(scale, survive, seeds, tmp_path):
     assert "{" not in text
     stems = {block.stem for block in page.tables}
     assert {"reported", "differences", "distances", "targeted", "engines"} <= stems
-    entry = evasion.entry(records, {**RUN, "scale": scale})
+    entry = evasion_page.entry(records, {**RUN, "scale": scale})
     assert entry.headline in page.lead
     assert (tmp_path.parent / entry.picture.replace("evasion", tmp_path.name, 1)).is_file()

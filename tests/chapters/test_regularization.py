@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from robustnets import cli
-from robustnets.chapters import regularization
-from robustnets.chapters import regularization_paired as paired
-from robustnets.chapters import regularization_results as results
+from robustnets.chapters.regularization import cells as regularization_cells
+from robustnets.chapters.regularization import paired as paired
+from robustnets.chapters.regularization import results as results
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.experiments.publish import published
@@ -24,7 +24,7 @@ NONE, CHOSEN = results.NONE, results.CHOSEN
 
 
 def test_cells_at_full_scale_are_the_reports():
-    cells = regularization.cells("full", seeds=1)
+    cells = regularization_cells.cells("full", seeds=1)
     networks = {c.network for c in cells if c.network.defense is None}
     pairs = Counter((n.training.l1, n.training.l2) for n in networks)
     values = (1e-3, 1e-4, 1e-5)
@@ -45,7 +45,7 @@ def test_cells_at_full_scale_are_the_reports():
 
 
 def test_attacks_of_each_network():
-    cells = regularization.cells("full", seeds=2)
+    cells = regularization_cells.cells("full", seeds=2)
     kinds = {}
     for cell in cells:
         record = blank(cell)
@@ -198,7 +198,7 @@ def demo(tmp_path_factory):
     """Folder of the page, with fewer images, epochs and penalties than at demo scale."""
     folder = tmp_path_factory.mktemp("pages")
     small = replace(
-        regularization.SCALES["demo"],
+        regularization_cells.SCALES["demo"],
         epochs=3,
         penalties=(1e-4,),
         pair=40,
@@ -209,7 +209,7 @@ def demo(tmp_path_factory):
         queries=30,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(regularization.SCALES, "demo", small)
+        patch.setitem(regularization_cells.SCALES, "demo", small)
         # a plain graph, which compiles faster than XLA
         patch.setattr("robustnets.engines.native.has_convolutions", lambda model: True)
         arguments = ["run", "regularization", "--scale", "demo", "--seeds", "1"]

@@ -5,14 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robustnets.chapters import CHAPTERS, common, filters, sources, stopping, write
-from robustnets.chapters import distillation_attacks as distilled
-from robustnets.chapters import distillation_page as distillation
-from robustnets.chapters import distillation_verdict as verdicts
-from robustnets.chapters import regularization_boundary as boundary
-from robustnets.chapters import regularization_paired as penalties
-from robustnets.chapters import smoothing_attacked as smoothing
-from robustnets.chapters.common import Contrast
+from robustnets.chapters import CHAPTERS, write
+from robustnets.chapters.distillation import attacks as distilled
+from robustnets.chapters.distillation import sections as distillation
+from robustnets.chapters.distillation import verdict as verdicts
+from robustnets.chapters.filters import cells as filters_cells
+from robustnets.chapters.filters import page as filters_page
+from robustnets.chapters.regularization import boundary as boundary
+from robustnets.chapters.regularization import paired as penalties
+from robustnets.chapters.shared import common, sources
+from robustnets.chapters.shared.common import Contrast
+from robustnets.chapters.smoothing import attacked as smoothing
+from robustnets.chapters.stopping import page as stopping_page
 from robustnets.core.record import Record
 from robustnets.report import reported
 from robustnets.stats.intervals import Interval, next_value
@@ -59,14 +63,14 @@ def test_a_family_is_adjusted_as_a_whole():
 
 
 def test_what_remains_of_a_filter():
-    assert filters.remains(DOWN, contrast(-0.1, 0.01)) == (
+    assert filters_page.remains(DOWN, contrast(-0.1, 0.01)) == (
         "of the 20.0 points that the filter takes off a gray-box attack, 10.0 remain against an "
         "attacker who knows the filter."
     )
-    text = filters.remains(DOWN, MAYBE_DOWN)
+    text = filters_page.remains(DOWN, MAYBE_DOWN)
     assert "gray-box, the filter lowers success by 20.0 (19.0 to 21.0) points" in text
     assert "through it, it changes success by −20.0 (−21.0 to −19.0) points (no difference" in text
-    assert "raises success by 20.0 (19.0 to 21.0) points" in filters.remains(DOWN, UP)
+    assert "raises success by 20.0 (19.0 to 21.0) points" in filters_page.remains(DOWN, UP)
 
 
 def filtered(seed, mode, count, knowledge, fooled, wrong=0, n=100):
@@ -80,7 +84,7 @@ def filtered(seed, mode, count, knowledge, fooled, wrong=0, n=100):
     network = {"seed": seed, "defense": defense, "dataset": {"name": "digits"}}
     return Record(
         {"network": network, "knowledge": knowledge}, np.zeros(n, int), clean,
-        np.array([filters.ETA]), adversarial[None],
+        np.array([filters_cells.ETA]), adversarial[None],
     )  # fmt: skip
 
 
@@ -105,20 +109,20 @@ def modes_of(seeds=6):
                 for count in counts:
                     gain = 0 if mode == "Reconstruction" else less(mode, count, seed)
                     made.append(filtered(seed, mode, count, knowledge, 60 + seed - gain))
-    return filters._Results(made)
+    return filters_page._Results(made)
 
 
 def test_ways_to_train_are_compared_on_the_same_pairs_and_seeds():
     r = modes_of()
-    found = filters.modes(r)
+    found = filters_page.modes(r)
     assert found.shared == "mean over 20, 5"
-    plain, again, fresh = filters.MODES
+    plain, again, fresh = filters_page.MODES
     each = {
         n: np.array([np.mean([less(again, c, s) for c in counts]) / 100 for s in range(n)])
         for n, counts in ((6, (40, 20, 5)), (3, (20, 5)))
     }
     scratch = np.array([np.mean([less(fresh, c, s) for c in (20, 5)]) / 100 for s in range(3)])
-    over_all = found.success["gray-box", plain, again, filters.ALL_PAIRS].difference
+    over_all = found.success["gray-box", plain, again, filters_page.ALL_PAIRS].difference
     assert (over_all.n, over_all.estimate) == (6, pytest.approx(each[6].mean()))
     for other, expected in ((again, each[3]), (fresh, scratch)):
         key = "gray-box", plain, other, found.shared
@@ -130,7 +134,7 @@ def test_ways_to_train_are_compared_on_the_same_pairs_and_seeds():
     assert len({t.adjusted for t in found.success.values()}) > 1
 
     def compared(judged):
-        blocks = filters._training_modes(r, reported.load("thesis", "filters"), judged)
+        blocks = filters_page._training_modes(r, reported.load("thesis", "filters"), judged)
         table = next(b.table for b in blocks if getattr(b, "stem", "") == "retraining-reported")
         return dict(zip(table.columns, table.rows[0]))
 
@@ -145,17 +149,17 @@ def test_ways_to_train_are_compared_on_the_same_pairs_and_seeds():
 def test_modes_are_said_as_tested():
     thesis = reported.load("thesis", "filters")
     statistic = next(row for row in thesis if row.metric == "mean_success_difference")
-    found = filters.modes(modes_of())
+    found = filters_page.modes(modes_of())
     weak = replace(found, success={k: replace(t, adjusted=0.3) for k, t in found.success.items()})
-    assert filters.modes_text(weak, statistic).count(NOT_SHOWN) >= 8
+    assert filters_page.modes_text(weak, statistic).count(NOT_SHOWN) >= 8
     strong = replace(
         found,
         success={k: replace(t, adjusted=0.001) for k, t in found.success.items()},
         accuracy={k: replace(t, adjusted=0.001) for k, t in found.accuracy.items()},
     )
-    assert "20, 5 components) and the same 3 seeds" in filters.modes_text(strong, statistic)
+    assert "20, 5 components) and the same 3 seeds" in filters_page.modes_text(strong, statistic)
     # nothing changes clean accuracy here, so that is never shown
-    assert filters.modes_text(strong, statistic).count(NOT_SHOWN) == 3
+    assert filters_page.modes_text(strong, statistic).count(NOT_SHOWN) == 3
 
 
 # stopping
@@ -170,11 +174,11 @@ def test_stopping_is_like_for_like_on_the_thesis_own_data_alone():
         record = filtered(0, "none", 0, "white-box", 1)
         return replace(record, cell={"network": {"dataset": data}})
 
-    assert stopping._like_for_like(of(), seven, thesis)
-    assert not stopping._like_for_like(of("digits"), seven, thesis)
-    assert not stopping._like_for_like(of(n_train=100), seven, thesis)
-    assert not stopping._like_for_like(of(n_test=100), seven, thesis)
-    assert not stopping._like_for_like(of(), seven[1:], thesis)
+    assert stopping_page._like_for_like(of(), seven, thesis)
+    assert not stopping_page._like_for_like(of("digits"), seven, thesis)
+    assert not stopping_page._like_for_like(of(n_train=100), seven, thesis)
+    assert not stopping_page._like_for_like(of(n_test=100), seven, thesis)
+    assert not stopping_page._like_for_like(of(), seven[1:], thesis)
 
 
 # regularization

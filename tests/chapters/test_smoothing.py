@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from robustnets import cli
-from robustnets.chapters import smoothing
-from robustnets.chapters import smoothing_results as results
-from robustnets.chapters import smoothing_sections as sections
+from robustnets.chapters.smoothing import cells as smoothing_cells
+from robustnets.chapters.smoothing import results as results
+from robustnets.chapters.smoothing import sections as sections
 from robustnets.core.record import Record
 from robustnets.data.imagenet import DOWNLOAD, WEIGHTS
 from robustnets.experiments.publish import published
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("smoothing demo")
 
 
 def test_cells_of_the_figures():
-    cells = [c for c in smoothing.cells("full") if c.target is None]
+    cells = [c for c in smoothing_cells.cells("full") if c.target is None]
     # six attacks on two networks; bare, and two smoothings gray-box and through them
     assert len(cells) == 6 * 2 * (1 + 2 * 2)
     assert {c.examples for c in cells if c.network.dataset.name == "cifar10"} == {500}
@@ -37,7 +37,7 @@ def test_cells_of_the_figures():
 
 
 def test_cells_of_table_3():
-    cells = [c for c in smoothing.cells("full") if c.target is not None]
+    cells = [c for c in smoothing_cells.cells("full") if c.target is not None]
     assert {c.network.dataset.name for c in cells} == {"cifar10", "tiny_imagenet"}
     smoothed = [c.network.defense for c in cells if c.knowledge == "gray-box"]
     # listing 3 takes what is outside for 0, ART mirrors it; both for windows of 3 and 7
@@ -53,7 +53,7 @@ def test_cells_of_table_3():
 
 def test_resnet50_is_there_where_its_weights_are_named(tmp_path, monkeypatch):
     def given(scale="full"):
-        return [c for c in smoothing.cells(scale) if c.network.model == "imagenet_resnet50"]
+        return [c for c in smoothing_cells.cells(scale) if c.network.model == "imagenet_resnet50"]
 
     monkeypatch.delenv(WEIGHTS, raising=False)
     assert given() == []
@@ -65,7 +65,7 @@ def test_resnet50_is_there_where_its_weights_are_named(tmp_path, monkeypatch):
     assert {c.examples for c in cells} == {100}
     assert {c.network.dataset.name for c in cells} == {"imagenet"}
     assert len({c.network.training.weights for c in cells}) == 1
-    assert set(smoothing.cells("full", "mnist")).isdisjoint(cells)
+    assert set(smoothing_cells.cells("full", "mnist")).isdisjoint(cells)
     monkeypatch.setenv(WEIGHTS, DOWNLOAD)
 
     def offline():
@@ -164,10 +164,10 @@ def demo(tmp_path_factory):
     """Folder of the page, with fewer images than at demo scale."""
     folder = tmp_path_factory.mktemp("pages")
     small = replace(
-        smoothing.SCALES["demo"], digits=24, pgd=24, deepfool=16, hsj=8, table=16, steps=4
+        smoothing_cells.SCALES["demo"], digits=24, pgd=24, deepfool=16, hsj=8, table=16, steps=4
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(smoothing.SCALES, "demo", small)
+        patch.setitem(smoothing_cells.SCALES, "demo", small)
         arguments = ["run", "smoothing", "--scale", "demo", "--out", str(folder)]
         store = str(tmp_path_factory.mktemp("store"))
         result = CliRunner().invoke(cli.app, [*arguments, "--store", store, "--jobs", "1"])

@@ -1,0 +1,1 @@
+"""What several chapters share: networks, sources, and the sentences of their pages."""
