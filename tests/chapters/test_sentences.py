@@ -78,7 +78,7 @@ def filtered(seed, mode, count, knowledge, fooled, wrong=0, n=100):
     defense = None
     if mode != "none":
         spec = {"method": "pca", "n_components": count}
-        defense = {"type": mode, "filter": spec}
+        defense = {"type": "InFront", "layer": spec, **TRAINED[mode]}
     clean = (np.arange(n) >= n - wrong).astype(int)
     adversarial = np.where(np.arange(n) < fooled, 1, clean)
     network = {"seed": seed, "defense": defense, "dataset": {"name": "digits"}}
@@ -86,6 +86,10 @@ def filtered(seed, mode, count, knowledge, fooled, wrong=0, n=100):
         {"network": network, "knowledge": knowledge}, np.zeros(n, int), clean,
         np.array([filters_cells.ETA]), adversarial[None],
     )  # fmt: skip
+
+
+# what the spec of each way to train has beside its layer
+TRAINED = {"Reconstruction": {}, "Retraining": {"training": {}}, "FromScratch": {"start": "fresh"}}
 
 
 def less(mode, count, seed):

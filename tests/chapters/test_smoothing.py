@@ -39,7 +39,7 @@ def test_cells_of_the_figures():
 def test_cells_of_table_3():
     cells = [c for c in smoothing_cells.cells("full") if c.target is not None]
     assert {c.network.dataset.name for c in cells} == {"cifar10", "tiny_imagenet"}
-    smoothed = [c.network.defense for c in cells if c.knowledge == "gray-box"]
+    smoothed = [c.network.defense.layer for c in cells if c.knowledge == "gray-box"]
     # listing 3 takes what is outside for 0, ART mirrors it; both for windows of 3 and 7
     counts = Counter((d.kind, d.window, d.border) for d in smoothed)
     own = {"mean": "constant", "0.5mean": "constant", "median": "reflect"}
@@ -80,7 +80,8 @@ def record(kind, attack, knowledge, wrong, n=4, eps=(0.1, 1.0)):
     """A Record on the digits with the first `wrong` examples wrong after the attack."""
     defense = None
     if kind is not None:
-        defense = {"type": "Smoothing", "kind": kind, "window": 3, "border": "constant"}
+        layer = {"type": "SmoothingSpec", "kind": kind, "window": 3, "border": "constant"}
+        defense = {"type": "InFront", "layer": layer}
     adversarial = np.zeros((len(eps), n), int)
     adversarial[:, :wrong] = 1
     network = {"dataset": {"name": "digits"}, "defense": defense, "seed": 0}
