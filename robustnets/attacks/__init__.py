@@ -14,6 +14,7 @@ from robustnets.attacks.fgsm import FGSM
 from robustnets.attacks.hop_skip_jump import HopSkipJump
 from robustnets.attacks.label_only_nes import LabelOnlyNES
 from robustnets.attacks.lbfgs import LBFGS
+from robustnets.attacks.mi_fgsm import MIFGSM
 from robustnets.attacks.nes import NES
 from robustnets.attacks.noise import Noise
 from robustnets.attacks.one_pixel import OnePixel
@@ -24,6 +25,7 @@ from robustnets.attacks.starts import Starts
 ATTACKS: tuple[type, ...] = (
     FGSM,
     BIM,
+    MIFGSM,
     PGD,
     APGD,
     CarliniWagner,
@@ -48,6 +50,7 @@ __all__ = [
     "FAB",
     "FGSM",
     "LBFGS",
+    "MIFGSM",
     "NES",
     "PGD",
     "Attack",
