@@ -21,6 +21,8 @@ class Attack(Protocol):
     the smallest perturbation, in which case eps only cuts the result short: see `shrink`.
     One that draws, iterates or stops early is a `LoopedAttack` too; the others have
     `passes`, the (forward, backward) passes that each example costs.
+    A looped attack that turns the last bits of a number into a difference that can be seen says
+    `sensitive = True`: an engine then runs it in batches of one shape.
     """
 
     norms: ClassVar[tuple[str, ...]]

@@ -68,6 +68,8 @@ class LBFGS:
 
     norms: ClassVar[tuple[str, ...]] = ("l2",)
     minimal: ClassVar[bool] = True
+    # a last bit decides when a search ends, and so which c succeeds
+    sensitive: ClassVar[bool] = True
 
     threat: ThreatModel
     steps: int = 50

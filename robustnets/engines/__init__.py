@@ -101,7 +101,9 @@ def run(
         numbers: int (N,), the places of the examples in a larger set, so that they draw what
             they would draw there; None: 0, 1, 2, … Native engine only.
         batch_size: examples at a time, which bounds the memory; None: see `memory`. The native
-            engine halves it where memory runs out.
+            engine halves it where memory runs out. It changes the last bits of an example at
+            most; an attack that enlarges those (L-BFGS) runs in batches of one size, whatever
+            is asked for, see `memory.steady`.
         attack_wrong: attack also the examples that are a success as they stand. Otherwise
             they come back as they are, and one forward pass finds them out.
         time_budget: seconds after which no new work starts, or None. What is at hand then is

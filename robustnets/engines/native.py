@@ -12,6 +12,7 @@ from keras import ops
 from robustnets import backend
 from robustnets.attacks import HopSkipJump
 from robustnets.attacks.base import LoopedAttack
+from robustnets.engines import memory
 from robustnets.engines.job import Job, Outcome
 from robustnets.engines.pool import Pool
 from robustnets.models.classifier import Classifier, batches, has_convolutions
@@ -79,6 +80,8 @@ def generate(job: Job) -> Outcome:
         ValueError: if the attack needs more queries than the job's budget.
     """
     spec, limit = _within_budget(job)
+    if getattr(spec, "sensitive", False):
+        job = dataclasses.replace(job, batch_size=memory.steady(spec, job.classifier))
     n, xla = len(job.x), uses_xla(spec, job.classifier)
     eps = np.full(n, job.attack.threat.eps, np.float32)
     # results go where the inputs were, which nobody needs any more then

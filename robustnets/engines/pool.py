@@ -45,14 +45,15 @@ class Pool:
         self.columns = (job.x, job.y.astype(np.int32), job.seeds, eps)
         early = spec.early or limit is not None
         self.block = math.ceil(job.batch_size / 4) if early else job.batch_size
-        self.elastic = early and not xla  # one graph for batches of every size
+        sensitive = getattr(spec, "sensitive", False)
+        self.elastic = early and not xla and not sensitive  # one graph for batches of every size
         self.state: State = {}
         self.ids = np.empty(0, np.int64)  # of the example in each row, -1 for padding
         self.live = np.empty(0, bool)  # rows whose example is not done
         self.waiting = 0  # the place in `job.rows` of the first example that has not begun
         self.harvested = 0
         self.wasted = 0.0
-        self.least = max(SMALLEST // at_once(spec), 1)
+        self.least = job.batch_size if sensitive else max(SMALLEST // at_once(spec), 1)
         self.trace = TRACE * (XLA if xla else 1)
         # a convolution in a TensorFlow loop takes about a tenth longer than one outside it
         single = limit is not None or (not xla and has_convolutions(job.classifier.model))

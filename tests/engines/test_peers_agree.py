@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tiny_models import convolving
 
 from robustnets import backend
 from robustnets.attacks import BIM, LBFGS, CarliniWagner, DeepFool, HopSkipJump, OnePixel, balls
@@ -166,28 +167,44 @@ def test_carlini_wagner_is_that_of_cleverhans(targeted, trained_classifier, righ
     assert set(ours.backward) == set(theirs.backward) == {60 * 4}
 
 
-def test_carlini_wagner_is_no_farther_than_foolbox(trained_classifier, foolbox_model, right):
-    import foolbox
-
-    x, y = right[0][:40], right[1][:40]
-    theirs = by_foolbox(
-        foolbox.attacks.L2CarliniWagnerAttack(
-            binary_search_steps=CW["rounds"],
-            steps=CW["steps"],
-            stepsize=CW["rate"],
-            initial_const=CW["first"],
-            abort_early=False,
-        ),
-        foolbox_model,
-        x,
-        y,
+@pytest.mark.parametrize("convolves", [False, True])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"steps": 100, "rounds": 5, "first": 1.0, "rate": 0.05},
+        # too small a budget for some: where Foolbox finds nothing it returns a black image, which
+        # can be of another class than x
+        {"steps": 100, "rounds": 9, "first": 1e-3, "rate": 0.01},
+    ],
+    ids=["all reached", "some not reached"],
+)
+def test_carlini_wagner_is_never_weaker_than_foolbox(
+    settings, convolves, trained_classifier, right
+):
+    foolbox = pytest.importorskip("foolbox")
+    x, y = right
+    assert len(x) >= 90
+    classifier = convolving(trained_classifier) if convolves else trained_classifier
+    attack = foolbox.attacks.L2CarliniWagnerAttack(
+        binary_search_steps=settings["rounds"],
+        steps=settings["steps"],
+        stepsize=settings["rate"],
+        initial_const=settings["first"],
+        abort_early=False,
     )
-    ours = run(CarliniWagner(ThreatModel("l2", FAR), **CW), trained_classifier, x, y)
-    no_worse(
-        distances(trained_classifier, x, y, ours.x, "l2"),
-        distances(trained_classifier, x, y, theirs, "l2"),
-        share=1.002,
-    )
+    model = foolbox.TensorFlowModel(backend.compiled(classifier.logits), bounds=(0, 1))
+    moved = by_foolbox(attack, model, x, y)
+    theirs = distances(classifier, x, y, moved, "l2")
+    theirs[~moved.any(axis=(1, 2, 3))] = np.inf
+    found = run(CarliniWagner(ThreatModel("l2", FAR), **settings), classifier, x, y)
+    ours = distances(classifier, x, y, found.x, "l2")
+    reached = np.isfinite(theirs)
+    assert reached.sum() >= 80
+    assert np.isfinite(ours[reached]).all()
+    ratio = ours[reached] / theirs[reached]
+    assert np.median(ratio) <= 1.001
+    # roundings lead some to another c
+    assert (ratio <= 1.01).mean() >= 0.95
 
 
 def test_carlini_wagner_is_no_farther_than_art(trained_classifier, right):
