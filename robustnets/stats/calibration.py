@@ -35,7 +35,7 @@ def check_probabilities(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np
     return y.astype(np.int64), p
 
 
-def check_predictions(predictions: ArrayLike | None, probabilities: np.ndarray) -> np.ndarray:
+def predicted_classes(predictions: ArrayLike | None, probabilities: np.ndarray) -> np.ndarray:
     """The predicted class of each example: int64 (N,).
 
     Probabilities that were stored with few digits tie near a boundary, and argmax then takes the
@@ -50,7 +50,7 @@ def check_predictions(predictions: ArrayLike | None, probabilities: np.ndarray) 
 
     Example:
         >>> tied = np.array([[0.5, 0.5], [0.2, 0.8]])
-        >>> check_predictions([1, 1], tied).tolist(), check_predictions(None, tied).tolist()
+        >>> predicted_classes([1, 1], tied).tolist(), predicted_classes(None, tied).tolist()
         ([1, 1], [0, 1])
     """
     if predictions is None:
@@ -104,7 +104,7 @@ def reliability(
         labels: int (N,), true classes.
         probabilities: float (N, K), rows sum to 1.
         bins: of equal width over [0, 1], >= 1; an edge belongs to the bin below it.
-        predictions: int (N,), see `check_predictions`.
+        predictions: int (N,), see `predicted_classes`.
 
     Raises:
         ValueError: for shapes, labels, probabilities, predictions or bins that do not fit.
@@ -121,7 +121,7 @@ def reliability(
     if bins < 1:
         raise ValueError(f"bins must be >= 1, got {bins}")
     y, p = check_probabilities(labels, probabilities)
-    predicted = check_predictions(predictions, p)
+    predicted = predicted_classes(predictions, p)
     sure = p[np.arange(len(p)), predicted].clip(max=1.0)
     right = predicted == y
     # pos_label, for where all predictions are right or all are wrong

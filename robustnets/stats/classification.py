@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robustnets.stats.calibration import check_predictions, check_probabilities, reliability
+from robustnets.stats.calibration import check_probabilities, predicted_classes, reliability
 from robustnets.stats.intervals import Interval, rate
 
 
@@ -54,7 +54,7 @@ def classification(
         probabilities: float (N, K), rows sum to 1.
         level: coverage of the intervals, in (0, 1).
         predictions: int (N,), the predicted classes where they were stored, see
-            `calibration.check_predictions`; None takes those of highest probability.
+            `calibration.predicted_classes`; None takes those of highest probability.
 
     Raises:
         ValueError: for shapes, labels, probabilities or predictions that do not fit.
@@ -67,7 +67,7 @@ def classification(
     from sklearn import metrics
 
     y, p = check_probabilities(labels, probabilities)
-    predicted = check_predictions(predictions, p)
+    predicted = predicted_classes(predictions, p)
     present = np.unique(y)
     right, n = int((predicted == y).sum()), len(y)
     macro = {"labels": present, "average": "macro", "zero_division": 0.0}
@@ -140,7 +140,7 @@ def entries(
     own = np.arange(p.shape[1]) == y[:, None]
     decided = p > threshold
     if predictions is not None:
-        predicted = np.arange(p.shape[1]) == check_predictions(predictions, p)[:, None]
+        predicted = np.arange(p.shape[1]) == predicted_classes(predictions, p)[:, None]
         decided &= predicted if threshold >= 0.5 else True
     right = int((decided & own).sum())
     return Entries(

@@ -91,7 +91,7 @@ def models():
     return {
         "two inputs": (keras.Model([images, other], both), "one input and one output"),
         "two outputs": (keras.Model(images, [scores, flat]), "one input and one output"),
-        "one output": (keras.Model(images, layers.Dense(1)(flat)), "must be (N, K) with K >= 2"),
+        "one output": (keras.Model(images, layers.Dense(1)(flat)), "y must lie in 0..1"),
         "a map": (keras.Model(images, images), "logits must be (N, K)"),
         "no images": (keras.Model(column, layers.Dense(10)(column)), "takes images (N, H, W, C)"),
         "colour": (
@@ -168,6 +168,7 @@ def test_a_model_of_another_range(files):
     model = keras.models.load_model(files / "model.keras")
     images = keras.Input(model.input_shape[1:])
     unit = keras.layers.Rescaling(0.5, offset=0.5)(images)
+    unit = keras.layers.ReLU(1.0)(unit)  # larger values than its own say nothing to it
     keras.Model(images, model(unit)).save(files / "minus1_1.keras")
     arguments = ("--attack", "fgsm", "--eps", "0.2")
     said = refused(attack(files, *arguments, model="minus1_1.keras"))

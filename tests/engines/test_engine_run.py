@@ -77,13 +77,13 @@ def test_progress_counts_examples(small_classifier, batch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": np.zeros((2, 5, 4, 3))}, "float32 NumPy array, got float64"),
-        ({"x": [[0.0]]}, "got list"),
+        ({"x": np.zeros((2, 5, 4, 3), np.uint8)}, "uint8"),
+        ({"x": [[0.0]]}, r"got \(1, 1\)"),
         ({"x": np.zeros((2, 4, 5, 3), np.float32)}, r"\(N, 5, 4, 3\)"),
         ({"x": np.zeros((0, 5, 4, 3), np.float32)}, "N > 0"),
         ({"x": np.full((2, 5, 4, 3), np.nan, np.float32)}, "NaN"),
-        ({"x": np.full((2, 5, 4, 3), 255, np.float32)}, r"box \[0.0, 1.0\]"),
-        ({"y": np.zeros(2)}, "integer NumPy array, got float64"),
+        ({"x": np.full((2, 5, 4, 3), 255, np.float32)}, r"box \[0, 1\]"),
+        ({"y": np.zeros(2)}, "integer dtype, got float64"),
         ({"y": np.zeros((2, 7), int)}, r"y must be \(2,\)"),
         ({"y": np.array([0, 7])}, r"0\.\.6"),
         ({"y": np.array([-1, 0])}, r"0\.\.6"),

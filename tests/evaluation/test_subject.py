@@ -10,7 +10,6 @@ from keras import ops
 from robustnets import backend
 from robustnets.attacks.losses import margin
 from robustnets.core.threat import ThreatModel
-from robustnets.evaluation.behaviour import generator_moves
 from robustnets.evaluation.subject import Declared, subject_of
 from robustnets.evaluation.suites import SUITES
 from robustnets.evaluation.threats import recipe, rows_of
@@ -84,23 +83,6 @@ def knowledge(subject, surrogate=None):
 def trait(subject, name):
     (found,) = [t for t in subject.traits if t.name == name]
     return found
-
-
-def test_draws_that_jax_would_freeze_are_refused(look, trained_classifier, held_out, monkeypatch):
-    """Said on any backend, as it is looked at without compiling."""
-    layer = Noisy(name="noisy")
-    whole = prepend(trained_classifier.model, layer)
-    monkeypatch.setattr("robustnets.evaluation.behaviour.backend.name", lambda: "jax")
-    for model, defense in ((trained_classifier, layer), (whole, None)):
-        with pytest.raises(ValueError, match="evaluate it with KERAS_BACKEND=tensorflow"):
-            subject_of(model, defense, *held_out)
-
-
-def test_looking_leaves_the_generator_as_it_was(look):
-    layer = Noisy(name="noisy_twice")
-    before = ops.convert_to_numpy(layer.draws.state)
-    assert generator_moves(layer, np.zeros((2, 8, 6, 1), np.float32))
-    assert (ops.convert_to_numpy(layer.draws.state) == before).all()
 
 
 def test_no_defense(look, trained_classifier):
@@ -192,7 +174,6 @@ def test_of_two_words_the_worse_is_taken(look):
 
 
 def test_a_model_that_hides_its_gradients_has_no_recipe(trained_classifier, held_out):
-    from robustnets.layers import prepend
 
     whole = prepend(trained_classifier.model, Quantise())
     seen = subject_of(whole, None, *held_out)

@@ -18,7 +18,7 @@ from robustnets.core.npz import Pickled, check_archive, read_arrays
 from robustnets.core.record import Record
 from robustnets.core.store import Damaged, Store, read_or_set_aside, set_aside
 from robustnets.core.threat import ThreatModel
-from robustnets.defenses import Retraining
+from robustnets.defenses import InFront
 from robustnets.evaluation.surrogate import trained_surrogate
 from robustnets.evaluation.worst_case import worst_case
 from robustnets.experiments import runner
@@ -88,7 +88,7 @@ def cells():
     rule = FixedEpochs(2)
     training = Training((rule,), batch_size=20, max_epochs=2)
     network = Network(DatasetRef("digits", 60, 20), "fc_100_100_10", training, rule, 0)
-    defense = Retraining(FilterSpec("pca", 5), training)
+    defense = InFront(FilterSpec("pca", 5), training)
     attack = FGSM(ThreatModel("linf", 0.1))
     bare = Cell(network, attack, (0.1,), knowledge="white-box")
     behind = Network(network.dataset, network.model, training, rule, 0, defense)

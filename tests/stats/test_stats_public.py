@@ -10,6 +10,7 @@ from robustnets import stats
 
 # shared by modules of the package, of no use outside of it
 HELPERS = {"check_level", "named", "discordant", "shrunk_difference", "check_probabilities"}
+HELPERS |= {"predicted_classes"}
 FUNCTIONS = [name for name in stats.__all__ if inspect.isfunction(getattr(stats, name))]
 
 
