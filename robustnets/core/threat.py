@@ -94,10 +94,10 @@ def number(name: str, value: Any) -> int | float:
         if isinstance(value, str):
             # not by way of Fraction, which takes forever for 1e999999999
             above, slash, below = value.replace(" ", "").partition("/")
-            found = float(above) / float(below) if slash else float(above)
-            if not math.isfinite(found):
+            meant = float(above) / float(below) if slash else float(above)
+            if not math.isfinite(meant):
                 raise ValueError(value)
-            return found
+            return meant
         if isinstance(value, Fraction):
             return float(value)
     except (ValueError, ZeroDivisionError, OverflowError):

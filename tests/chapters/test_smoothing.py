@@ -135,7 +135,7 @@ def test_gains_and_costs_are_one_family_with_the_clean_accuracy():
         for kind, border, left in (("mean", "constant", 4), ("median", "reflect", 19)):
             for knowledge in ("gray-box", known):
                 one = record(kind, attack, knowledge, left, 20)
-                one.cell["network"]["defense"]["border"] = border
+                one.cell["network"]["defense"]["layer"]["border"] = border
                 # the mean loses three clean images
                 clean = (np.arange(20) >= (17 if kind == "mean" else 20)).astype(int)
                 made.append(replace(one, clean=clean))

@@ -180,6 +180,6 @@ def test_a_view_needs_an_attack():
     with pytest.raises(ValueError, match="a view needs an attack that looks through it"):
         Cell(BASE, view=SoftmaxOutput())
     with pytest.raises(
-        ValueError, match="view must be one of ScaledLogits, .*, InFloat64, Substitute, got"
+        ValueError, match=r"view must be one of ScaledLogits, .*, InFloat64, Substitute, got"
     ):
         Cell(BASE, FAST, (0.1,), knowledge="white-box", view="softmax")
