@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from keras import ops
+from tiny_models import convolving
 
 import robustnets.attacks
-from robustnets import backend
+from robustnets import backend, engines
 from robustnets.attacks import (
     APGD,
     ATTACKS,
@@ -115,6 +116,10 @@ EXCESS: dict[type | tuple[type, str], tuple[float, str]] = {
     LBFGS: (0.015, "c is bisected a few times"),
     (HopSkipJump, "l2"): (0.2, "some hundred labels estimate a gradient in 60 dimensions"),
     (HopSkipJump, "linf"): (0.35, "likewise"),
+}
+# those whose results depend on the last bits of a pass, and so on the batch size
+ENLARGE: dict[tuple[type, str], str] = {
+    (HopSkipJump, "linf"): "it asks for labels at the boundary, and steps by signs of small numbers"
 }
 # those that climb a linear model's score to its optimum, and what they need for it
 CLIMBERS: dict[type, dict] = {FGSM: {}, BIM: {"steps": 4}, PGD: {"steps": 4, "random_start": False}}
@@ -482,6 +487,28 @@ def test_an_example_gets_the_same_result_whatever_its_batch(
         np.testing.assert_allclose(alone, whole[row], rtol=0, atol=ALIKE[norm])
     again = attacked(spec, small_classifier, x, y, seeds=seeds, **settings)
     assert again.tobytes() == whole.tobytes()
+
+
+@pytest.mark.slow  # four batch sizes, and pieces of each attack compile for each
+@pytest.mark.parametrize(
+    ("attack", "norm", "targeted"),
+    [case for case in cases(lambda a: SETTINGS.get(a, ({},))[:1]) if not case.values[2]],
+)
+def test_an_engine_gives_an_example_the_same_result_whatever_the_batch_size(
+    attack, norm, targeted, trained_classifier, digits
+):
+    """Passes through a convolution differ in their last bits in batches of 1, 3, 7 and 20."""
+    x, y = digits[0][1500:1520], digits[1][1500:1520]
+    spec, classifier = attack(ThreatModel(norm, LOUD[norm])), convolving(trained_classifier)
+    whole = engines.run(spec, classifier, x, y, batch_size=20)
+    for size in (1, 3, 7):
+        part = engines.run(spec, classifier, x, y, batch_size=size)
+        if (attack.func, norm) in ENLARGE:
+            assert part.success.tolist() == whole.success.tolist()
+            continue
+        np.testing.assert_allclose(part.x, whole.x, rtol=0, atol=1e-5)
+        assert part.forward.tolist() == whole.forward.tolist()
+        assert part.backward.tolist() == whole.backward.tolist()
 
 
 @every_untargeted
