@@ -63,6 +63,9 @@ COMMAND = Entry(
 COMMAND_WITHOUT_RANGE = Entry("put {layer} in front of it and save it again", "", "")
 
 
+LARGE = 10.0  # a largest value above which images are those of 0..255
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Answers:
     """What a model says of images.
@@ -142,6 +145,8 @@ def check_scale(
             f"{scale.words}{alike}: {_remedy(scale, classifier, entry, low, high)}"
         )
         refused = _by_far(answers, theirs) and (not given or scale.box == (low, high))
+        # noise inside a model weighs less on larger images, whatever it was trained with
+        refused = refused and not classifier.randomness
     else:
         said = _guessing(classifier, y, answers)
         others = int((y != answers.predicted[0]).sum())
@@ -204,11 +209,19 @@ def _better(
         return None
     best = max(theirs.accuracy for _, theirs in found)
     # neighbouring scales hardly differ: first the box that was named, then those that are fixed,
+    # then the small ones, because images far larger than its own change few answers of a network,
     # then the likelier ones
     same = max(SAME, 2.5 / len(y))
     near = [pair for pair in found if pair[1].accuracy >= best - same]
     named = (low, high)
-    near.sort(key=lambda p: (p[0].box != named, p[0].fitted, -p[1].likelihood))
+    near.sort(
+        key=lambda p: (
+            p[0].box != named,
+            p[0].fitted,
+            np.abs(p[0].x).max() > LARGE,
+            -p[1].likelihood,
+        )
+    )
     theirs = near[0][1]
     told = _by_far(given, theirs) or (
         theirs.accuracy >= 0.5 and theirs.accuracy - given.accuracy >= LEAST_GAIN
