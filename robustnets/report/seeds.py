@@ -6,8 +6,8 @@ seed is, and a claim is about the method.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -116,8 +116,7 @@ def median(distances: Sequence[np.ndarray]) -> Interval:
     return mean(medians)
 
 
-@dataclass(frozen=True, slots=True)
-class Paired:
+class Paired(NamedTuple):
     """A difference on the same examples, or over the same training seeds, and its p-value."""
 
     difference: Interval

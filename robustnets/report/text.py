@@ -24,8 +24,8 @@ def points_text(interval: Bounded, digits: int = 2) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value after "p": "below 0.001", or three decimals."""
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+    """A p-value: "p < 0.001", "p = 0.217"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def range_text(rates: Sequence[float], digits: int = 1) -> str:

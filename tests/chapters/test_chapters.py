@@ -14,12 +14,12 @@ import pytest
 from robustnets.chapters import CHAPTERS, SCALES, chapter
 from robustnets.chapters.filters import cells as filters_cells
 from robustnets.chapters.filters import page as filters_page
-from robustnets.chapters.shared import common
 from robustnets.chapters.stopping import cells as stopping_cells
 from robustnets.chapters.stopping import page as stopping_page
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.report import reported
+from robustnets.report.seeds import accuracies, as_rate, banded, by_seed, successes
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,7 +122,7 @@ def test_conditions_are_the_reported_ones():
 @pytest.mark.parametrize("scale", SCALES)
 def test_roles_follow_the_thesis(scale):
     records = [blank(cell) for cell in stopping_cells.cells(scale, seeds=1)]
-    groups = common.by_seed(records, stopping_page.condition)
+    groups = by_seed(records, stopping_page.condition)
     seven = stopping_page._roles(groups)
     assert len(set(seven)) == 7
     thesis = list(dict.fromkeys(row.condition for row in reported.load("thesis", "stopping")))
@@ -157,12 +157,10 @@ def attacked(seed, fooled, n=10, wrong=0):
 
 def test_success_counts_what_was_right_before():
     group = [attacked(0, (2, 4)), attacked(1, (2, 4), wrong=2)]
-    np.testing.assert_allclose(
-        common.successes(group), [[0.2, 0.4], [0.25, 0.5]], rtol=0, atol=1e-12
-    )
-    np.testing.assert_allclose(common.successes(group, 0.3), [0.4, 0.5], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(common.accuracies(group), [1.0, 0.8], rtol=0, atol=1e-12)
-    assert common.successes([attacked(0, (0, 0), wrong=10)]).tolist() == [[0.0, 0.0]]
+    np.testing.assert_allclose(successes(group), [[0.2, 0.4], [0.25, 0.5]], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(successes(group, 0.3), [0.4, 0.5], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(accuracies(group), [1.0, 0.8], rtol=0, atol=1e-12)
+    assert successes([attacked(0, (0, 0), wrong=10)]).tolist() == [[0.0, 0.0]]
 
 
 def test_mean_success_difference():
@@ -176,23 +174,23 @@ def test_mean_success_difference():
 
 def test_by_seed_sorts_and_leaves_out():
     records = [attacked(s, (0, 0)) for s in (2, 0, 1)]
-    groups = common.by_seed(records, lambda r: None if r.cell["network"]["seed"] == 1 else "a")
+    groups = by_seed(records, lambda r: None if r.cell["network"]["seed"] == 1 else "a")
     assert [r.cell["network"]["seed"] for r in groups["a"]] == [0, 2]
     assert list(groups) == ["a"]
 
 
 def test_banded():
     values = np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.5]])
-    series = common.banded("x", np.arange(3), values)
+    series = banded("x", np.arange(3), values)
     np.testing.assert_allclose(series.y, [0.2, 0.2, 0.4], rtol=0, atol=1e-12)
     # two values 0.1 from their mean: t(0.975, 1) = 12.7062, half width 12.7062 * 0.1, but a
     # rate stays in [0, 1]
     np.testing.assert_allclose(series.high, [1, 0.2, 1], rtol=0, atol=1e-4)
     np.testing.assert_allclose(series.low, [0, 0.2, 0], rtol=0, atol=1e-4)
-    narrow = common.banded("x", np.arange(1), np.array([[0.50], [0.52]]))
+    narrow = banded("x", np.arange(1), np.array([[0.50], [0.52]]))
     np.testing.assert_allclose(narrow.high - narrow.y, 0.127062, rtol=0, atol=1e-5)
     np.testing.assert_allclose(narrow.y - narrow.low, 0.127062, rtol=0, atol=1e-5)
-    assert common.banded("x", np.arange(3), values[:1]).low is None
+    assert banded("x", np.arange(3), values[:1]).low is None
 
 
 @pytest.mark.parametrize(
@@ -204,7 +202,7 @@ def test_banded():
     ],
 )
 def test_as_rate(bounds, expected):
-    assert common.as_rate(bounds) == expected
+    assert as_rate(bounds) == expected
 
 
 # what a page loads

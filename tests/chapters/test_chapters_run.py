@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from robustnets import cli
 from robustnets.chapters.filters import cells as filters_cells
-from robustnets.chapters.shared import common
 from robustnets.chapters.stopping import cells as stopping_cells
 from robustnets.experiments import runner
 from robustnets.experiments.publish import published
+from robustnets.report.seeds import successes
 
 # one process runs the demo once for all of these tests
 pytestmark = pytest.mark.xdist_group("chapters demo")
@@ -212,11 +212,11 @@ def test_a_slice_of_mnist(tmp_path):
     )
     assert bare.correct.mean() > 0.8
     for record in (bare, gray, white):
-        (success,) = common.successes([record])
+        (success,) = successes([record])
         assert success[0] == 0.0
         assert (np.diff(success) > 0).all(), success
     np.testing.assert_array_equal(gray.clean, white.clean)
     np.testing.assert_array_equal(gray.adversarial[0], white.adversarial[0])
     assert (gray.adversarial[1] != white.adversarial[1]).mean() > 0.05
     # through the filter the attack does better than past it
-    assert common.successes([white], 0.1)[0] > common.successes([gray], 0.1)[0] + 0.1
+    assert successes([white], 0.1)[0] > successes([gray], 0.1)[0] + 0.1

@@ -16,7 +16,7 @@ from robustnets.chapters.regularization import results as results
 from robustnets.core.record import Record
 from robustnets.core.spec import to_dict
 from robustnets.experiments.publish import published
-from robustnets.report import reported
+from robustnets.report import reported, seeds
 
 # one process runs the demo once for all of these tests
 pytestmark = pytest.mark.xdist_group("regularization demo")
@@ -126,23 +126,23 @@ def test_errors_and_distances():
     # wrong from the start is at distance zero, an attack that failed at none
     (distances,) = r.distances(NONE, results.DEEPFOOL)
     assert distances.tolist() == [0.0, 0.5, 1.5, math.inf, math.inf, math.inf]
-    assert math.isinf(results.median([distances]).estimate)
-    assert results.median([distances[:3]]).estimate == 0.5
+    assert math.isinf(seeds.median([distances]).estimate)
+    assert seeds.median([distances[:3]]).estimate == 0.5
 
 
 def test_one_seed_is_compared_by_examples_and_several_by_seeds():
     first = [np.array(8 * [True] + 2 * [False])]
     second = [np.array(4 * [True] + 6 * [False])]
-    difference, p = results.paired_share(first, second)
+    difference, p = seeds.paired_share(first, second)
     assert difference.estimate == pytest.approx(0.4)
     assert p == pytest.approx(2 * 0.5**4)  # four discordant pairs, all one way
     assert difference.n == 10
     assert results.one_run(first) is None
-    more, p = results.paired_share(first + second, second + second)
+    more, p = seeds.paired_share(first + second, second + second)
     assert (more.n, more.estimate) == (2, pytest.approx(0.2))
     assert 0.05 < p < 1
     near, far = [np.array([0.1, 0.2, 0.4])], [np.array([0.3, 0.5, math.inf])]
-    assert results.paired_median(far, near)[0].estimate == pytest.approx(0.3)
+    assert seeds.paired_median(far, near)[0].estimate == pytest.approx(0.3)
 
 
 def test_the_grid_is_of_the_seeds_that_all_penalties_have():

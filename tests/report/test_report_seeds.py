@@ -97,7 +97,11 @@ def test_numbers_in_text():
     assert text.percent_text(Interval(0.975, 0.974, 0.976, 9, "x")) == "97.5 % (97.4 to 97.6)"
     assert text.percent_text(Interval(0.975, -math.inf, math.inf, 1, "none")) == "97.5 %"
     assert text.points_text(Interval(0.0004, -0.0006, 0.0014, 9, "x")) == "+0.04 (−0.06 to +0.14)"
-    assert [text.p_text(p) for p in (0.0009, 0.001, 0.0456)] == ["below 0.001", "0.001", "0.046"]
+    assert [text.p_text(p) for p in (0.0009, 0.001, 0.0456)] == [
+        "p < 0.001",
+        "p = 0.001",
+        "p = 0.046",
+    ]
     assert text.range_text([0.777, 0.604]) == "60.4 to 77.7 %"
     assert text.range_text([0.5, 0.5001]) == "50.0 %"
     assert [text.listed(w) for w in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]

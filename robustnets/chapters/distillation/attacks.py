@@ -29,7 +29,9 @@ from robustnets.report.cells import Cell, Percent, Points, PValue
 from robustnets.report.figure import Figure
 from robustnets.report.lines import Panel, Series, line_figure, panels_figure
 from robustnets.report.page import FigureBlock, TableBlock, Text
+from robustnets.report.seeds import share
 from robustnets.report.table import Table
+from robustnets.report.text import p_text, points_text
 from robustnets.stats.intervals import Interval, rate
 from robustnets.stats.paired import paired_rates
 
@@ -44,7 +46,7 @@ def temperatures(r: Results):
         rows.append(
             (
                 *(network, f"{t:g}"),
-                Percent(common.share([record.correct[:n] for record in groups["logits"]]), 1),
+                Percent(share([record.correct[:n] for record in groups["logits"]]), 1),
                 *(Percent(untouched(groups[v]), 1) if groups[v] else None for v in VIEWS),
                 *(Percent(_first(groups[v], EPS, n), 1) if groups[v] else None for v in VIEWS),
             )
@@ -145,7 +147,7 @@ def of_teacher(gap: Contrast, top: float, hidden: str, softmax: str, scaled: str
     """
     measured = (
         f"{softmax} through the softmax, {scaled} through the logits at temperature, paired "
-        f"{common.points_text(gap.difference, 1)} points, {common.p_text(gap.p)}"
+        f"{points_text(gap.difference, 1)} points, {p_text(gap.p)}"
     )
     head = (
         "The teacher, which learned the hard labels and from no other network, has gradients of "
@@ -255,7 +257,7 @@ def counter_attacks(r: Results):
     for d in r.datasets:
         soft, plain = r.student(d, "softmax"), r.undefended(d, "logits")
         n = min(len(group[0].label) for group in (soft, plain))
-        clean = [common.share([x.correct[:n] for x in group]) for group in (plain, soft)]
+        clean = [share([x.correct[:n] for x in group]) for group in (plain, soft)]
         add((d, CLEAN, "", "", ""), clean[0], clean[1], n)
         for row in attacks_of(r, d):
             n = min(len(row.bare[0].label), len(row.student[0].label))
@@ -288,7 +290,7 @@ def counter_attacks(r: Results):
 
 
 def _first(group: Sequence[Record], eps: float, n: int) -> Interval:
-    return common.share([record.robust[record.at(eps)][:n] for record in group])
+    return share([record.robust[record.at(eps)][:n] for record in group])
 
 
 def _curves(d: str, row: Row) -> Figure:
@@ -341,8 +343,8 @@ def _worst(r: Results) -> str:
             said.append(
                 f"at eps {eps:g} the distilled network withstands all of them on "
                 f"{percent(student)} of the images and the undefended one on {percent(bare)} "
-                f"({common.points_text(pair.difference, 1)} points, adjusted "
-                f"{common.p_text(pair.adjusted)}, n = {student.n}"
+                f"({points_text(pair.difference, 1)} points, adjusted "
+                f"{p_text(pair.adjusted)}, n = {student.n}"
                 f"{'' if pair.shown else f': {common.NOT_SHOWN}'})"
             )
         if said:

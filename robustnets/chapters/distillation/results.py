@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from robustnets.chapters.shared import common
 from robustnets.core.record import Record
 from robustnets.report.cells import Points, Word
+from robustnets.report.seeds import mean_rate, share
+from robustnets.report.text import percent_text, points_text
 from robustnets.stats.intervals import Interval, rate
 from robustnets.stats.paired import paired_means, paired_rates
 
@@ -163,12 +164,12 @@ class Results:
 
 def clean(group: Sequence[Record]) -> Interval:
     """Clean accuracy."""
-    return common.share([r.correct for r in group])
+    return share([r.correct for r in group])
 
 
 def robust(group: Sequence[Record], eps: float) -> Interval:
     """Share of all examples that are right before and after the attack."""
-    return common.share([r.robust[r.at(eps)] for r in group])
+    return share([r.robust[r.at(eps)] for r in group])
 
 
 def untouched(group: Sequence[Record]) -> Interval:
@@ -180,7 +181,7 @@ def untouched(group: Sequence[Record]) -> Interval:
     last = [(r.about["untouched"][-1], int(r.correct.sum())) for r in group]
     if len(group) == 1:
         return rate(*last[0])
-    return common.mean_rate(np.array([zero / right for zero, right in last]))
+    return mean_rate(np.array([zero / right for zero, right in last]))
 
 
 def all_attacks(groups: Sequence[Sequence[Record]], eps: float) -> tuple[np.ndarray, int]:
@@ -241,12 +242,12 @@ def paired(first: Sequence[Record], second: Sequence[Record], eps: float | None 
 
 def percent(interval: Interval) -> str:
     """A rate for running text."""
-    return common.percent_text(interval)
+    return percent_text(interval)
 
 
 def gap(pair: Paired) -> str:
     """A difference in points, with its sign and interval, for running text."""
-    return common.points_text(pair.difference, 1)
+    return points_text(pair.difference, 1)
 
 
 def count(n: int, thing: str) -> str:

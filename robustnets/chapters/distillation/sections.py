@@ -32,7 +32,9 @@ from robustnets.report.compare import EXPLANATION, Comparison, comparison_table
 from robustnets.report.dots import Dots, bar_or_dot_figure
 from robustnets.report.figure import Figure
 from robustnets.report.page import FigureBlock, TableBlock, Text
+from robustnets.report.seeds import as_rate
 from robustnets.report.table import Table
+from robustnets.report.text import points_text
 from robustnets.stats.intervals import Interval, next_value
 from robustnets.stats.multiplicity import holm
 
@@ -85,7 +87,7 @@ def _begun(zero: Interval) -> str:
 def gain(found: Contrast) -> str:
     """A difference in points, in words that its adjusted p-value allows."""
     if not found.shown:
-        size = common.points_text(found.difference, 1)
+        size = points_text(found.difference, 1)
         return f"no difference that these examples show ({size} points)"
     return f"{abs(100 * found.difference.estimate):.1f} points {'more' if found.more else 'less'}"
 
@@ -165,7 +167,7 @@ def _against(row: reported.Reported, group: Sequence[Record], eps: float | None,
     """A reported number and ours."""
     interval = clean(group) if eps is None else robust(group, eps)
     values = [(x.correct if eps is None else x.robust[x.at(eps)]).mean() for x in group]
-    one = common.as_rate(next_value(values)) if len(group) > 1 else None
+    one = as_rate(next_value(values)) if len(group) > 1 else None
     return Comparison.of(row, interval, one, len(group[0].label), len(group), note)
 
 

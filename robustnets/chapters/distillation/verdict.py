@@ -10,6 +10,7 @@ from robustnets.chapters.distillation.attacks import (
 from robustnets.chapters.distillation.results import EPS, Results, gap, listed, name, paired
 from robustnets.chapters.shared import common
 from robustnets.chapters.shared.common import Contrast
+from robustnets.report.text import points_text
 
 
 def verdict(r: Results) -> str:
@@ -43,7 +44,7 @@ def left_over(real: Contrast) -> str:
     Args:
         real: accuracy of the distilled network minus that of the undefended one.
     """
-    size = f"{common.points_text(real.difference, 1)} points at eps {EPS:g}"
+    size = f"{points_text(real.difference, 1)} points at eps {EPS:g}"
     if real.more:
         return (
             f"something is left, {size}; it is an upper bound, because stronger attacks exist than "

@@ -10,6 +10,7 @@ from robustnets.core.record import Record
 from robustnets.report.cells import Fixed, Percent, Points, PValue, Word
 from robustnets.report.reported import Reported
 from robustnets.report.table import Table
+from robustnets.report.text import points_text
 from robustnets.stats.intervals import Interval
 from robustnets.stats.multiplicity import holm
 from robustnets.stats.paired import PairedRates, mcnemar, paired_means, paired_rates
@@ -269,7 +270,7 @@ def _against_the_report(found: Sequence[Difference]) -> str:
         if (high < 0 < d.paired.difference.estimate) or (low > 0 > d.paired.difference.estimate):
             text += (
                 f"On {d.dataset}, {d.first} minus {d.second} has the other sign than in the "
-                f"report, {common.points_text(d.paired.difference)} points here. "
+                f"report, {points_text(d.paired.difference)} points here. "
             )
     return text
 
@@ -286,7 +287,7 @@ def sentence(d: Difference) -> str:
     apart = (
         f"“{d.second if more else d.first} leaves fewer images right than "
         f"{d.first if more else d.second}, by "
-        f"{common.points_text(d.paired.difference).lstrip('+')} points”"
+        f"{points_text(d.paired.difference).lstrip('+')} points”"
     )
     p = f"adjusted p {_p(d.adjusted)}"
     if d.apart:

@@ -14,6 +14,7 @@ from robustnets.core.record import Record
 from robustnets.report.cells import Cell
 from robustnets.report.index import IndexEntry
 from robustnets.report.page import Page, Section, Text
+from robustnets.report.text import percent_text
 
 
 def page(records: Sequence[Record], run: Mapping[str, Any]) -> Page:
@@ -108,14 +109,14 @@ def _answer(found: Sequence[results.Arena], differences) -> str:
         after = {name: results.accuracy_after(group) for name, group in arena.main.items()}
         text = (
             f"On {arena.name} the network is right on "
-            f"{common.percent_text(results.accuracy_before(arena.clean))} of the images, on "
-            f"**{common.percent_text(after['FGSM'])}** after FGSM at eps {EPS:g} and on "
-            f"**{common.percent_text(after['I-FGSM'])}** after I-FGSM"
+            f"{percent_text(results.accuracy_before(arena.clean))} of the images, on "
+            f"**{percent_text(after['FGSM'])}** after FGSM at eps {EPS:g} and on "
+            f"**{percent_text(after['I-FGSM'])}** after I-FGSM"
         )
         if "HSJ" in arena.main:
             group = arena.main["HSJ"]
-            anywhere = common.percent_text(after["HSJ"])
-            within = common.percent_text(results.accuracy_after(group, group[0].at(EPS)))
+            anywhere = percent_text(after["HSJ"])
+            within = percent_text(results.accuracy_after(group, group[0].at(EPS)))
             text += (
                 f"; HopSkipJump, asking for labels alone, leaves {anywhere} of the first "
                 f"{len(group[0].label):,} where nothing limits the distance, and {within} of them "

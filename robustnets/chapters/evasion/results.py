@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from robustnets.chapters.shared import common
 from robustnets.core.record import Record
 from robustnets.report import reported
 from robustnets.report.reported import Reported
+from robustnets.report.seeds import mean_rate
 from robustnets.stats.intervals import Interval, mean, rate
 
 EPS = 0.3  # linf radius of FGSM and its kind in the report's comparison
@@ -164,7 +164,7 @@ def share(group: Sequence[Record], outcome: Outcome, among: Outcome | None = Non
         counted.append(int(of.sum()))
     if len(group) == 1:
         return rate(hits[0], max(counted[0], 1))
-    return common.mean_rate(np.array(hits) / np.maximum(counted, 1))
+    return mean_rate(np.array(hits) / np.maximum(counted, 1))
 
 
 def accuracy_before(group: Sequence[Record]) -> Interval:

@@ -14,11 +14,12 @@ from robustnets.chapters.evasion.results import EPS, HSJ, LOW, STEP, TARGET, Are
 from robustnets.chapters.shared import common
 from robustnets.core.record import Record
 from robustnets.report.page import FigureBlock, TableBlock, Text
+from robustnets.report.text import percent_text
 from robustnets.stats.paired import paired_means, paired_rates
 
 
 def _percent(interval) -> str:
-    return common.percent_text(interval)
+    return percent_text(interval)
 
 
 def setup(found: Sequence[Arena], like_for_like: bool) -> str:
@@ -31,7 +32,7 @@ def setup(found: Sequence[Arena], like_for_like: bool) -> str:
         networks.append(
             f"{network['model']} on {arena.name} ({network['rule']['epochs']} epochs on "
             f"{'all' if n_train is None else f'{n_train:,}'} training images; right on "
-            f"{common.percent_text(results.accuracy_before(arena.clean), 2)} of "
+            f"{percent_text(results.accuracy_before(arena.clean), 2)} of "
             f"{len(record.label):,} test images)"
         )
     seeds = len(found[0].clean)
@@ -180,9 +181,7 @@ def attacks(arena, report, like, differences):
     """What each attack does to one data set."""
     name = like[arena.dataset]
     order = sorted(arena.main, key=lambda a: results.accuracy_after(arena.main[a]).estimate)
-    best = ", ".join(
-        f"{a} {common.percent_text(results.accuracy_after(arena.main[a]))}" for a in order
-    )
+    best = ", ".join(f"{a} {percent_text(results.accuracy_after(arena.main[a]))}" for a in order)
     blocks: list[Any] = [
         Text(
             f"Accuracy that each attack leaves, lowest first, each on its own number of images: "
@@ -382,7 +381,7 @@ def jumps(arena):
     queries = {name: group[0].arrays["forward"][-1].mean() for name, group in arena.jumps.items()}
     few, many = names[-2], names[-1]
     pair = tables.jump_pairs(arena)[few]
-    left = [common.percent_text(results.accuracy_after(arena.jumps[name])) for name in (few, many)]
+    left = [percent_text(results.accuracy_after(arena.jumps[name])) for name in (few, many)]
     text = (
         f"The report finds the performance of {few} and {many} “very similar”. With no "
         f"limit on the distance they leave {left[0]} and {left[1]} of the images right. "

@@ -20,7 +20,9 @@ from robustnets.report.images import image_grid
 from robustnets.report.index import IndexEntry
 from robustnets.report.lines import Panel, Series, line_figure, panels_figure
 from robustnets.report.page import FigureBlock, Page, Section, TableBlock, Text
+from robustnets.report.seeds import accuracies, as_rate, banded, mean_rate, successes
 from robustnets.report.table import Table
+from robustnets.report.text import percent_text, points_text
 from robustnets.stats.intervals import mean, next_value
 from robustnets.stats.paired import PairedMeans, paired_means
 
@@ -133,15 +135,15 @@ def worth(r: _Results) -> dict[Worth, Contrast]:
     Of success at eta `ETA`: white-box minus gray-box, and either behind the filter minus without
     a filter. Of clean accuracy: behind the filter minus without.
     """
-    bare = common.successes(r.bare, ETA)
-    clean = common.accuracies(r.bare)
+    bare = successes(r.bare, ETA)
+    clean = accuracies(r.bare)
     pairs: dict[Worth, PairedMeans] = {}
     for method in r.methods():
         for count in r.counts(method):
             gray, white = (r.of(method, count, k) for k in ("gray-box", "white-box"))
-            pairs[CLEAN, method, count] = paired_means(common.accuracies(gray), clean)
+            pairs[CLEAN, method, count] = paired_means(accuracies(gray), clean)
             if not _guesses(gray):
-                seen, through = (common.successes(group, ETA) for group in (gray, white))
+                seen, through = (successes(group, ETA) for group in (gray, white))
                 pairs[WHITE_GRAY, method, count] = paired_means(through, seen)
                 pairs[GRAY, method, count] = paired_means(seen, bare)
                 pairs[WHITE, method, count] = paired_means(through, bare)
@@ -158,22 +160,22 @@ def lowered(change: Contrast) -> str:
         return f"changes success by {change.said()}"
     d = change.difference
     low, high = sorted((abs(d.low), abs(d.high)))
-    size = common.points_text(replace(d, estimate=abs(d.estimate), low=low, high=high), 1)
+    size = points_text(replace(d, estimate=abs(d.estimate), low=low, high=high), 1)
     return f"{'lowers' if change.less else 'raises'} success by {size.replace('+', '')} points"
 
 
 def _answer(r: _Results) -> str:
     count = _chosen(r)
     found = worth(r)
-    bare = common.mean_rate(common.successes(r.bare, ETA))
-    gray = common.mean_rate(common.successes(r.of("pca", count, "gray-box"), ETA))
-    white = common.mean_rate(common.successes(r.of("pca", count, "white-box"), ETA))
+    bare = mean_rate(successes(r.bare, ETA))
+    gray = mean_rate(successes(r.of("pca", count, "gray-box"), ETA))
+    white = mean_rate(successes(r.of("pca", count, "white-box"), ETA))
     through, seen = (found[what, "pca", count] for what in (WHITE, GRAY))
     return (
         f"At eta {ETA:g} the fast gradient sign attack succeeds on "
-        f"**{common.percent_text(bare)}** of the images without a filter. Behind a PCA filter of "
-        f"{count} components it succeeds on **{common.percent_text(gray)}** when crafted without "
-        f"the filter, and on **{common.percent_text(white)}** when crafted through it: "
+        f"**{percent_text(bare)}** of the images without a filter. Behind a PCA filter of "
+        f"{count} components it succeeds on **{percent_text(gray)}** when crafted without "
+        f"the filter, and on **{percent_text(white)}** when crafted through it: "
         f"{remains(seen, through)} On images that nobody attacked it changes accuracy by "
         f"{found[CLEAN, 'pca', count].said(2)}."
     )
@@ -232,14 +234,14 @@ def _reproduced(r: _Results, thesis, like_for_like: bool):
             continue
         group = groups[row.condition]
         if row.metric == "test_accuracy":
-            values = common.accuracies(group)
+            values = accuracies(group)
         else:
-            values = common.successes(group, ETA)
+            values = successes(group, ETA)
         comparisons.append(
             Comparison.of(
                 row,
-                common.mean_rate(values),
-                common.as_rate(next_value(values)),
+                mean_rate(values),
+                as_rate(next_value(values)),
                 n=len(group[0].label),
                 seeds=len(group),
                 note="" if like_for_like else f"ours: {_condition(group[0])}",
@@ -270,15 +272,13 @@ def _reproduced(r: _Results, thesis, like_for_like: bool):
 
 
 def _white_box(r: _Results):
-    bare = common.successes(r.bare)
+    bare = successes(r.bare)
     panels = []
     for method in r.methods():
         for knowledge in ("gray-box", "white-box"):
-            series = [
-                common.banded("no filter", r.etas, bare, color="#555555", marker="", style="--")
-            ]
+            series = [banded("no filter", r.etas, bare, color="#555555", marker="", style="--")]
             series += [
-                common.banded(f"{count}", r.etas, common.successes(r.of(method, count, knowledge)))
+                banded(f"{count}", r.etas, successes(r.of(method, count, knowledge)))
                 for count in r.counts(method)
                 if not _guesses(r.of(method, count, knowledge))
             ]
@@ -333,14 +333,14 @@ def _white_box(r: _Results):
                 METHODS[method],
                 count,
                 Percent(mean(_variance(gray)).estimate, 1),
-                Percent(common.mean_rate(common.accuracies(gray))),
+                Percent(mean_rate(accuracies(gray))),
                 Points(found[CLEAN, method, count].difference, 2),
                 PValue(found[CLEAN, method, count].adjusted),
                 *(
                     (
-                        Percent(common.mean_rate(common.successes(gray, ETA)), 1),
+                        Percent(mean_rate(successes(gray, ETA)), 1),
                         *tests(method, count, GRAY),
-                        Percent(common.mean_rate(common.successes(white, ETA)), 1),
+                        Percent(mean_rate(successes(white, ETA)), 1),
                         *tests(method, count, WHITE, WHITE_GRAY),
                     )
                     if (WHITE_GRAY, method, count) in found
@@ -351,7 +351,7 @@ def _white_box(r: _Results):
         ),
         f"Reconstruction at eta {ETA:g}: mean over {len(r.bare)} training seeds with Student's "
         "95 % interval; differences are in percentage points and paired by seed, without a filter "
-        f"success is {common.percent_text(common.mean_rate(bare[:, r.bare[0].at(ETA)]))}. The "
+        f"success is {percent_text(mean_rate(bare[:, r.bare[0].at(ETA)]))}. The "
         f"p-values are Holm-adjusted over the {len(found)} differences of this table. Where the "
         "network is right less than twice as often as by guessing, success means nothing and "
         "is left out.",
@@ -385,12 +385,12 @@ def _condition(record: Record) -> str:
 
 def _guesses(group: Sequence[Record]) -> bool:
     """Whether the network is right less than twice as often as by guessing."""
-    return common.accuracies(group).mean() < 2 / (group[0].label.max() + 1)
+    return accuracies(group).mean() < 2 / (group[0].label.max() + 1)
 
 
 def _mark(label: str, group: Sequence[Record], kind: str) -> Point:
-    accuracy = common.mean_rate(common.accuracies(group))
-    return Point(label, accuracy, common.mean_rate(common.successes(group, ETA)), kind)
+    accuracy = mean_rate(accuracies(group))
+    return Point(label, accuracy, mean_rate(successes(group, ETA)), kind)
 
 
 def _variance(group: Sequence[Record]) -> np.ndarray:
@@ -423,9 +423,7 @@ def _verdict(r: _Results) -> str:
 def _directions(r: _Results):
     shared = [c for c in r.counts("fastica") if c in r.counts("pca")]
     apart = max(
-        np.abs(
-            common.successes(r.of("pca", c, k), ETA) - common.successes(r.of("fastica", c, k), ETA)
-        ).max()
+        np.abs(successes(r.of("pca", c, k), ETA) - successes(r.of("fastica", c, k), ETA)).max()
         for c in shared
         for k in ("gray-box", "white-box")
     )
@@ -450,9 +448,7 @@ def _directions(r: _Results):
     )
     count = _chosen(r)
     pca, random = (r.of(m, count, "gray-box") for m in ("pca", "random"))
-    (ahead,) = common.family(
-        {"": paired_means(common.accuracies(pca), common.accuracies(random))}
-    ).values()
+    (ahead,) = common.family({"": paired_means(accuracies(pca), accuracies(random))}).values()
     rounding = (
         "which is rounding: as a filter FastICA is not another defense"
         if apart < 0.001
@@ -460,7 +456,7 @@ def _directions(r: _Results):
     )
     more = (
         "PCA is ahead in accuracy by "
-        f"{common.points_text(ahead.difference, 1).lstrip('+')} points, because of the image so "
+        f"{points_text(ahead.difference, 1).lstrip('+')} points, because of the image so "
         "much more is left"
         if ahead.more
         else f"PCA's accuracy minus theirs is {ahead.said()}"
@@ -494,7 +490,7 @@ def mean_success_difference(first: Sequence[Record], second: Sequence[Record]) -
     Returns:
         float64 (S,), one per training seed.
     """
-    return (common.successes(first) - common.successes(second)).mean(axis=1)
+    return (successes(first) - successes(second)).mean(axis=1)
 
 
 ALL_PAIRS = "mean over all pairs"
@@ -540,7 +536,7 @@ def modes(r: _Results) -> Modes:
         )
         key = knowledge, one, other, name
         differences = [mean_success_difference(a, b) for a, b in zip(first, second)]
-        gained = [common.accuracies(b) - common.accuracies(a) for a, b in zip(first, second)]
+        gained = [accuracies(b) - accuracies(a) for a, b in zip(first, second)]
         zero = np.zeros(n)
         success[key] = paired_means(np.mean(differences, axis=0), zero)
         if knowledge == "gray-box":  # clean accuracy knows of no attacker
@@ -634,9 +630,7 @@ def _training_modes(r: _Results, thesis, like_for_like: bool):
     for count in r.counts("pca", "FromScratch"):
         for knowledge in ("gray-box", "white-box"):
             series = [
-                common.banded(
-                    label, r.etas, common.successes(r.of("pca", count, knowledge, defense))
-                )
+                banded(label, r.etas, successes(r.of("pca", count, knowledge, defense)))
                 for defense, label in MODES.items()
             ]
             panels.append(

@@ -23,15 +23,14 @@ from robustnets.chapters.regularization.results import (
     WEAK,
     Pair,
     Results,
-    median,
     percent_of,
 )
-from robustnets.chapters.shared import common
 from robustnets.chapters.shared.common import Contrast
 from robustnets.report.cells import points
 from robustnets.report.figure import Figure
 from robustnets.report.lines import Panel, Series, panels_figure
 from robustnets.report.page import Block, FigureBlock, TableBlock, Text
+from robustnets.report.seeds import banded, median, share
 from robustnets.stats.distances import distance_curve
 
 
@@ -41,7 +40,7 @@ def boundary(r: Results) -> tuple[Block, ...]:
         Panel(
             NAMES[pair],
             [
-                common.banded(
+                banded(
                     name,
                     np.append(0.0, radii),
                     np.array(
@@ -186,7 +185,7 @@ def _gradient_text(r: Results) -> str:
     lines = []
     gains = {}
     for name, kind in (("the exact gradient", FREE), ("plain cross entropy", ROUNDED)):
-        low, high = (common.share(r.errors(pair, kind, WEAK)).estimate for pair in (NONE, CHOSEN))
+        low, high = (share(r.errors(pair, kind, WEAK)).estimate for pair in (NONE, CHOSEN))
         gains[kind] = high - low
         lines.append(f"{100 * low:.1f} % without and {100 * high:.1f} % with the penalty by {name}")
     zero = {
@@ -194,8 +193,7 @@ def _gradient_text(r: Results) -> str:
         for pair in (NONE, CHOSEN)
     }
     lost = (
-        common.share(r.errors(NONE, FREE, WEAK)).estimate
-        - common.share(r.errors(NONE, ROUNDED, WEAK)).estimate
+        share(r.errors(NONE, FREE, WEAK)).estimate - share(r.errors(NONE, ROUNDED, WEAK)).estimate
     )
     kept_back = (
         "In these trainings plain cross entropy makes the network without a penalty look harder "

@@ -18,11 +18,11 @@ from robustnets.chapters.regularization.results import (
     risk_at,
     threshold_keeping,
 )
-from robustnets.chapters.shared import common
 from robustnets.report.cells import Percent
 from robustnets.report.figure import Figure
 from robustnets.report.lines import Panel, Series, panels_figure
 from robustnets.report.page import Block, FigureBlock, TableBlock, Text
+from robustnets.report.seeds import banded, share
 from robustnets.report.table import Table
 from robustnets.stats.intervals import Interval
 
@@ -87,7 +87,7 @@ def confidence(r: Results) -> tuple[Block, ...]:
                 Panel(
                     NAMES[pair],
                     [
-                        common.banded(
+                        banded(
                             name,
                             coverage,
                             np.array(
@@ -132,8 +132,8 @@ def _refusals(r: Results) -> tuple[Table, str]:
         for pair in (NONE, CHOSEN):
             answered = [c >= t for c, t in zip(r.confidences(pair, kind, eps), cut[pair])]
             fooled = [a & e for a, e in zip(answered, r.errors(pair, kind, eps))]
-            passed[pair, name] = common.share(fooled)
-            row += [Percent(common.share(answered).estimate, 1), Percent(passed[pair, name], 1)]
+            passed[pair, name] = share(fooled)
+            row += [Percent(share(answered).estimate, 1), Percent(passed[pair, name], 1)]
         rows.append(tuple(row))
     levels = {pair: float(np.mean(cut[pair])) for pair in (NONE, CHOSEN)}
     table = Table(

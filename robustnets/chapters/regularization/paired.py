@@ -15,14 +15,12 @@ from robustnets.chapters.regularization.results import (
     STRONG,
     WEAK,
     Results,
-    median,
-    paired_median,
-    paired_share,
 )
-from robustnets.chapters.shared import common
 from robustnets.chapters.shared.common import Contrast
 from robustnets.report.cells import Fixed, Percent, Points, PValue
+from robustnets.report.seeds import median, paired_median, paired_share, share
 from robustnets.report.table import Table
+from robustnets.report.text import points_text
 from robustnets.stats.multiplicity import holm
 
 # what was measured, what the attacker knows of the penalised network, and what is compared: with
@@ -140,7 +138,7 @@ def alone_too(found: Contrast, better: int, worse: int, seeds: int) -> str:
     if found.shown or seeds == 1 or seeds not in (better, worse):
         return found.said()
     return (
-        f"{common.points_text(found.difference, 1)} points (over {seeds} trainings no difference "
+        f"{points_text(found.difference, 1)} points (over {seeds} trainings no difference "
         f"shown, in each of them by itself {'lower' if better == seeds else 'higher'})"
     )
 
@@ -202,8 +200,8 @@ def paired_tables(r: Results) -> tuple[Table, Table]:
             tuple(
                 (
                     *(name, knowledge, len(r.of(CHOSEN, own)[0].label)),
-                    Percent(common.share(r.errors(NONE, other, eps)), 1),
-                    Percent(common.share(r.errors(CHOSEN, own, eps)), 1),
+                    Percent(share(r.errors(NONE, other, eps)), 1),
+                    Percent(share(r.errors(CHOSEN, own, eps)), 1),
                     Points(found.difference, 1),
                     PValue(found.p),
                     PValue(found.adjusted),

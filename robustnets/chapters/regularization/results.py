@@ -5,11 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from robustnets.chapters.shared import common
 from robustnets.core.record import Record
-from robustnets.stats.distances import median_distance, paired_distances
+from robustnets.report.seeds import as_rate, mean_rate, share
 from robustnets.stats.intervals import Interval, mean, next_value
-from robustnets.stats.paired import paired_means, paired_rates
 
 Pair = tuple[float, float]  # l1, l2
 
@@ -144,64 +142,21 @@ class Results:
 
 def percent_of(outcomes: Sequence[np.ndarray], digits: int = 1) -> str:
     """A rate for running text: "12.3 %"."""
-    return f"{100 * common.share(outcomes).estimate:.{digits}f} %"
+    return f"{100 * share(outcomes).estimate:.{digits}f} %"
 
 
 def average(values: Sequence[np.ndarray]) -> Interval:
     """A mean over examples with its interval, over examples or over seeds likewise."""
     if len(values) == 1:
         return mean(values[0].astype(float))
-    return common.mean_rate(np.array([v.mean(dtype=float) for v in values]))
+    return mean_rate(np.array([v.mean(dtype=float) for v in values]))
 
 
 def one_run(values: Sequence[np.ndarray]) -> tuple[float, float] | None:
     """The interval for one new training run; None where a single run cannot give it."""
     if len(values) == 1:
         return None
-    return common.as_rate(next_value(np.array([v.mean(dtype=float) for v in values])))
-
-
-def median(distances: Sequence[np.ndarray]) -> Interval:
-    """The median distance; over several seeds the mean of their medians."""
-    if len(distances) == 1:
-        return median_distance(distances[0])
-    medians = np.array([np.median(d) for d in distances])
-    if np.isinf(medians).any():
-        return Interval(math.inf, -math.inf, math.inf, len(medians), "none")
-    return mean(medians)
-
-
-def paired_share(
-    first: Sequence[np.ndarray], second: Sequence[np.ndarray]
-) -> tuple[Interval, float]:
-    """Rate of the first minus that of the second, and its p-value.
-
-    One training seed each is compared example by example (exact McNemar, Bonett and Price's
-    interval), several seed by seed (paired t).
-    """
-    if len(first) == 1:
-        pair = paired_rates(first[0], second[0])
-        return pair.difference, pair.p
-    means = paired_means([o.mean() for o in first], [o.mean() for o in second])
-    return means.difference, means.p
-
-
-def paired_median(
-    first: Sequence[np.ndarray], second: Sequence[np.ndarray]
-) -> tuple[Interval, float]:
-    """Distance of the first minus that of the second, and its p-value.
-
-    For one training seed the median over examples of the differences (Wilcoxon's signed
-    ranks), for several the mean difference of their medians (paired t).
-    """
-    if len(first) == 1:
-        pair = paired_distances(first[0], second[0])
-        return pair.median_difference, pair.p
-    here, there = (np.array([np.median(d) for d in ds]) for ds in (first, second))
-    if np.isinf(here).any() or np.isinf(there).any():
-        return Interval(math.nan, -math.inf, math.inf, len(first), "none"), 1.0
-    means = paired_means(here, there)
-    return means.difference, means.p
+    return as_rate(next_value(np.array([v.mean(dtype=float) for v in values])))
 
 
 def risk_at(confidence: np.ndarray, wrong: np.ndarray, coverage: np.ndarray) -> np.ndarray:

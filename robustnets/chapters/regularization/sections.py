@@ -25,7 +25,6 @@ from robustnets.chapters.regularization.results import (
     Pair,
     Results,
     average,
-    median,
     one_run,
     percent_of,
 )
@@ -37,7 +36,9 @@ from robustnets.report.figure import Figure
 from robustnets.report.heat import Heat, heat_figure
 from robustnets.report.images import image_grid
 from robustnets.report.page import Block, FigureBlock, Section, TableBlock, Text
+from robustnets.report.seeds import median, share
 from robustnets.report.table import Table
+from robustnets.report.text import p_text
 
 
 def sections(r: Results) -> tuple[Section, ...]:
@@ -89,7 +90,7 @@ def _reported_weak(table: str) -> float:
 
 def _verdict(r: Results) -> str:
     found = changed(r, ITERATED, WEAK)
-    adjusted = f"paired over {r.unit}, adjusted {common.p_text(found.adjusted)}"
+    adjusted = f"paired over {r.unit}, adjusted {p_text(found.adjusted)}"
     return {
         "shown": f"It is not only the gradient ({adjusted}):",
         "more": f"Under the better attack the penalty makes it worse ({adjusted}):",
@@ -167,7 +168,7 @@ def _compared(
     }[data]
     if row.metric == "error_rate":
         values = r.errors(pair, kind or which, eps)
-        interval = common.share(values)
+        interval = share(values)
     else:
         values = r.confidences(pair, kind or which, eps)
         interval = average(values)
@@ -298,7 +299,7 @@ def _lent(r: Results, lacok) -> tuple[Block, ...]:
 
 def _way(plain: Sequence[Sequence[np.ndarray]]) -> str:
     """Whether the errors by two ways of computing the gradient are the same to 0.1 points."""
-    first, second = (common.share(outcomes).estimate for outcomes in plain)
+    first, second = (share(outcomes).estimate for outcomes in plain)
     if abs(first - second) < 0.001:
         return "The way of computing the gradient is not the reason. "
     return ""
@@ -346,7 +347,7 @@ def _grid(whole: Results) -> tuple[Block, ...]:
         return np.array([[of((a, b)) for b in l2s] for a in l1s])
 
     def rates(kind: str, eps: float | None, first: int | None = None):
-        return values(lambda pair: common.share(r.errors(pair, kind, eps, first)).estimate)
+        return values(lambda pair: share(r.errors(pair, kind, eps, first)).estimate)
 
     bounds: dict[str, Any] = {"low": 0.0, "high": 1.0, "percent": True}
     figure = Figure(
@@ -379,11 +380,11 @@ def _grid(whole: Results) -> tuple[Block, ...]:
     rows = tuple(
         (
             _named(pair),
-            Percent(common.share(r.errors(pair, FREE)), 1),
-            Percent(common.share(r.errors(pair, FREE_NOISE, STRONG)).estimate, 1),
-            Percent(common.share(r.errors(pair, FREE, WEAK)).estimate, 1),
-            Percent(common.share(r.errors(pair, FREE, STRONG)).estimate, 1),
-            Percent(common.share(r.errors(pair, ITERATED, WEAK, few)), 1),
+            Percent(share(r.errors(pair, FREE)), 1),
+            Percent(share(r.errors(pair, FREE_NOISE, STRONG)).estimate, 1),
+            Percent(share(r.errors(pair, FREE, WEAK)).estimate, 1),
+            Percent(share(r.errors(pair, FREE, STRONG)).estimate, 1),
+            Percent(share(r.errors(pair, ITERATED, WEAK, few)), 1),
             Fixed(median(r.distances(pair, DEEPFOOL)).estimate, 2),
         )
         for pair in (NONE, *r.grid)
@@ -427,7 +428,7 @@ def _short(penalty: float) -> str:
 
 def _grid_text(r: Results, few: int) -> str:
     def error(pair: Pair, kind: str, eps: float | None, first: int | None = None) -> float:
-        return 100 * common.share(r.errors(pair, kind, eps, first)).estimate
+        return 100 * share(r.errors(pair, kind, eps, first)).estimate
 
     clean = {pair: error(pair, FREE, None) for pair in r.grid}
     broken = [pair for pair in r.grid if clean[pair] > 10]

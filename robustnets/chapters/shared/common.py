@@ -1,71 +1,18 @@
 """What chapter pages share: runs grouped by seed, rates over them, facts for the footer."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
-
-import numpy as np
 
 from robustnets.core.record import Record
 from robustnets.core.spec import digest
-from robustnets.report.cells import Cell, Percent, Word, points, seconds
-from robustnets.report.lines import Series
-from robustnets.stats.intervals import Interval, mean, rate
+from robustnets.report.cells import Cell, Percent, Word, seconds
+from robustnets.report.seeds import ALPHA, share
+from robustnets.report.text import points_text
+from robustnets.stats.intervals import Interval
 from robustnets.stats.multiplicity import holm
 
-ALPHA = 0.05
 NOT_SHOWN = "no difference shown"
-
-
-def by_seed(
-    records: Sequence[Record], label: Callable[[Record], str | None]
-) -> dict[str, list[Record]]:
-    """Group Records by a label, each group in the order of the training seeds.
-
-    Args:
-        records: of one chapter.
-        label: the name of a Record's group, or None to leave it out.
-    """
-    groups: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda r: r.cell["network"]["seed"]):
-        name = label(record)
-        if name is not None:
-            groups.setdefault(name, []).append(record)
-    return groups
-
-
-def accuracies(group: Sequence[Record]) -> np.ndarray:
-    """Clean accuracy of each Record: float64 (S,)."""
-    return np.array([record.correct.mean() for record in group])
-
-
-def successes(group: Sequence[Record], eps: float | None = None) -> np.ndarray:
-    """Share of the rightly classified examples that the attack turns wrong.
-
-    Args:
-        group: Records with the same radii.
-        eps: one radius gives float64 (S,); None gives all, float64 (S, E).
-    """
-    rates = np.array([r.fooled.sum(axis=1) / max(1, r.correct.sum()) for r in group])
-    return rates if eps is None else rates[:, group[0].at(eps)]
-
-
-def mean_rate(values: np.ndarray) -> Interval:
-    """`mean`, with bounds that stay in [0, 1] as a rate does."""
-    interval = mean(values)
-    low, high = as_rate((interval.low, interval.high))
-    return replace(interval, low=low, high=high)
-
-
-def share(outcomes: Sequence[np.ndarray]) -> Interval:
-    """A rate: Wilson's interval over examples for one training seed, Student's over several.
-
-    Args:
-        outcomes: bool (N,) for each training seed.
-    """
-    if len(outcomes) == 1:
-        return rate(int(outcomes[0].sum()), len(outcomes[0]))
-    return mean_rate(np.array([hits.mean() for hits in outcomes]))
 
 
 def finding(
@@ -181,44 +128,6 @@ def family(pairs: "Mapping[Key, _Pair]") -> "dict[Key, Contrast]":
     }
 
 
-def p_text(p: float) -> str:
-    """A p-value for running text: "p < 0.001", "p = 0.217"."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def banded(label: str, x: np.ndarray, values: np.ndarray, **look: Any) -> Series:
-    """A curve of the mean rate over seeds with its 95 % interval.
-
-    Args:
-        label: for the legend.
-        x: (P,).
-        values: float (S, P); a NaN leaves a gap.
-        look: style, marker or color of the Series.
-    """
-    middle = values.mean(axis=0)
-    if len(values) < 2:
-        return Series(label, x, middle, **look)
-    bounds = [mean_rate(column) for column in values.T]
-    low, high = np.array([[b.low, b.high] for b in bounds]).T
-    return Series(label, x, middle, low, high, **look)
-
-
-def percent_text(interval: Interval, digits: int = 1) -> str:
-    """An estimate with its bounds for running text: "97.5 % (97.4 to 97.6)"."""
-    estimate, low, high = (100 * v for v in (interval.estimate, interval.low, interval.high))
-    if not np.isfinite(low):
-        return f"{estimate:.{digits}f} %"
-    return f"{estimate:.{digits}f} % ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def points_text(interval: Interval, digits: int = 2) -> str:
-    """A difference of rates in points for running text: "+0.04 (−0.06 to +0.14)"."""
-    text = points(interval.estimate, digits)
-    if not np.isfinite(interval.low):
-        return text
-    return f"{text} ({points(interval.low, digits)} to {points(interval.high, digits)})"
-
-
 def facts(records: Sequence[Record], run: dict[str, Any]) -> dict[str, object]:
     """Where the numbers come from, for the page's list of facts.
 
@@ -270,14 +179,6 @@ def _trained_as(record: Record) -> dict[str, Any]:
         training = defense["training"]
         network |= {"training": training, "rule": training["rules"][0], "defense": None}
     return network
-
-
-def as_rate(bounds: tuple[float, float]) -> tuple[float, float]:
-    """Bounds of a rate, which cannot leave [0, 1]; infinite ones stay, they say n = 1."""
-    low, high = bounds
-    return (max(0.0, low) if np.isfinite(low) else low), (
-        min(1.0, high) if np.isfinite(high) else high
-    )
 
 
 def network_setup(training: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ from robustnets.chapters.smoothing.results import (
 from robustnets.report.cells import Fixed, Percent, Points, PValue
 from robustnets.report.page import TableBlock, Text
 from robustnets.report.table import Table
+from robustnets.report.text import p_text, percent_text
 from robustnets.stats.paired import PairedMeans, PairedRates
 
 
@@ -141,14 +142,14 @@ def masked(one_step: Contrast, many: Contrast) -> str:
     if one_step.more:
         said += (
             f" One FGSM step through it leaves more right than the same step without knowing of it "
-            f"({one_step.said()}, adjusted {common.p_text(one_step.adjusted)}): the gradient of "
+            f"({one_step.said()}, adjusted {p_text(one_step.adjusted)}): the gradient of "
             "a smoothing is no good guide for one large step, so that a single-step white-box "
             "row alone would flatter it."
         )
     if many.more:
         said += (
             f" PGD through it leaves more right than PGD that ignores it ({many.said()}, adjusted "
-            f"{common.p_text(many.adjusted)}), so that the white-box row alone is no measure of "
+            f"{p_text(many.adjusted)}), so that the white-box row alone is no measure of "
             "its worth."
         )
     return said
@@ -170,11 +171,11 @@ def _verdict(r: Results) -> str:
             lines.append(
                 f"- {title(name)}, {said(smoothing)}: of {len(group[0].label):,} images PGD at "
                 f"{eps_of(name)} leaves "
-                f"{common.percent_text(gray)} right gray-box and {common.percent_text(white)} "
+                f"{percent_text(gray)} right gray-box and {percent_text(white)} "
                 f"through it. Against the worst of all attackers smoothing changes accuracy by "
                 f"{change.said()} ({100 * before.estimate:.1f} % without, "
                 f"{100 * rest.estimate:.1f} % with, of the first {n} images alone; adjusted "
-                f"{common.p_text(change.adjusted)}), and without an attack by "
+                f"{p_text(change.adjusted)}), and without an attack by "
                 f"{worths[name, smoothing, CLEAN].said()}.{words}"
             )
     return (

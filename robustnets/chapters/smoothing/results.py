@@ -7,6 +7,7 @@ import numpy as np
 from robustnets.chapters.shared import common
 from robustnets.chapters.shared.common import Contrast
 from robustnets.core.record import Record
+from robustnets.report.seeds import mean_rate, share
 from robustnets.stats.intervals import Interval, mean
 from robustnets.stats.paired import PairedMeans, PairedRates, paired_means, paired_rates
 
@@ -116,12 +117,12 @@ def right(record: Record, eps: float | None = None) -> np.ndarray:
 
 def accuracy(group: Sequence[Record], eps: float | None = None) -> Interval:
     """Accuracy after the attack, over all examples."""
-    return common.share([right(r, eps) for r in group])
+    return share([right(r, eps) for r in group])
 
 
 def clean(group: Sequence[Record]) -> Interval:
     """Accuracy before the attack."""
-    return common.share([r.correct for r in group])
+    return share([r.correct for r in group])
 
 
 def confidence(group: Sequence[Record], eps: float | None) -> Interval:
@@ -130,7 +131,7 @@ def confidence(group: Sequence[Record], eps: float | None) -> Interval:
     for record in group:
         p = record.probabilities(None if eps is None else record.at(eps))
         values.append(p[np.arange(len(p)), record.label])
-    return common.mean_rate(np.mean(values, axis=0))
+    return mean_rate(np.mean(values, axis=0))
 
 
 def gains(r: Results, dataset: str, smoothing: Smoothing) -> np.ndarray:
@@ -182,7 +183,7 @@ def worst_of(r: Results, dataset: str, smoothing: Smoothing, eps: float) -> list
 def worst(r: Results, dataset: str, smoothing: Smoothing, eps: float) -> tuple[Interval, int]:
     """The accuracy that `worst_of` leaves, and over how many examples."""
     hits = worst_of(r, dataset, smoothing, eps)
-    return common.share(hits), len(hits[0])
+    return share(hits), len(hits[0])
 
 
 def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> PairedRates | PairedMeans:

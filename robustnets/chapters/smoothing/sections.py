@@ -40,7 +40,9 @@ from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.dots import Dots, Point, bar_or_dot_figure, scatter_figure
 from robustnets.report.figure import Figure
 from robustnets.report.page import FigureBlock, TableBlock, Text
+from robustnets.report.seeds import share
 from robustnets.report.table import Table
+from robustnets.report.text import percent_text
 from robustnets.stats.intervals import Interval
 
 
@@ -68,7 +70,7 @@ def answer(r: Results) -> str:
             f"{100 * gray.estimate:.1f} % when its examples are smoothed afterwards and "
             f"**{100 * white.estimate:.1f} %** when it goes through the mean. Of the first {n} "
             f"alone, on which HopSkipJump was run as well, PGD leaves "
-            f"{100 * common.share([right(x, eps)[:n] for x in groups['']]).estimate:.1f} % right "
+            f"{100 * share([right(x, eps)[:n] for x in groups['']]).estimate:.1f} % right "
             "without smoothing, and the worst of all attackers within that radius "
             f"{100 * worst(r, name, None, eps)[0].estimate:.1f} %; behind the mean that changes by "
             f"{tests[name, MEAN, WORST].said()} and behind the median by "
@@ -147,7 +149,7 @@ def setup(r: Results, run: Mapping[str, Any]) -> str:
         made = _given(group[0]) if name == IMAGENET else cnns.setup(group[0].cell)
         trained.append(
             f"- {made}; it classifies "
-            f"{common.percent_text(clean(group))} of the first {len(group[0].label):,} test images."
+            f"{percent_text(clean(group))} of the first {len(group[0].label):,} test images."
         )
     said = "; ".join(f"of {title(name)} {_counts(r, name)}" for name in r.names)
     seeds = len(r.bare(r.names[0], "FGSM"))

@@ -30,6 +30,7 @@ from robustnets.report.figure import Figure
 from robustnets.report.images import image_grid
 from robustnets.report.page import FigureBlock, TableBlock, Text
 from robustnets.report.table import Table
+from robustnets.report.text import p_text, percent_text
 
 
 def reproduced(r: Results):
@@ -55,8 +56,8 @@ def reproduced(r: Results):
             "picture and after smoothing its adversarial version. Here it is the mean over "
             f"{len(bare[0].label)} images of {title(name)}, of {size(bare)} pixels, whose "
             "network gives the right class a probability of "
-            f"{common.percent_text(confidence(bare, None))} without smoothing and "
-            f"{common.percent_text(confidence(bare, EIGHT))} under targeted PGD at 8/255 "
+            f"{percent_text(confidence(bare, None))} without smoothing and "
+            f"{percent_text(confidence(bare, EIGHT))} under targeted PGD at 8/255 "
             f"towards a class drawn at random. {_compares(name)}: read the rows against each "
             "other. One picture chosen because it works says nothing about others, and a mean over "
             "many says nothing about it, so that there is no verdict on these rows at any scale."
@@ -187,7 +188,7 @@ def _borders(r: Results, name: str) -> str:
             f"a mean of {window} leaves {share(('mean', window))} of the originals right where it "
             f"takes 0 there, as listing 3 does, and {share(('mean', window, 'reflect'))} where it "
             f"mirrors the image ({tests[name, window].said()}, paired, adjusted "
-            f"{common.p_text(tests[name, window].adjusted)})"
+            f"{p_text(tests[name, window].adjusted)})"
         )
     sizes = ", ".join(f"{share(('mean', w))} with {w}" for w in sorted((*EVEN, *SWAPPED)))
     return (

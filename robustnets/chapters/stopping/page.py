@@ -17,6 +17,7 @@ from robustnets.report.figure import Figure
 from robustnets.report.index import IndexEntry
 from robustnets.report.lines import Panel, Series, Threshold, panels_figure
 from robustnets.report.page import FigureBlock, Page, Section, TableBlock, Text
+from robustnets.report.seeds import accuracies, as_rate, banded, by_seed, mean_rate
 from robustnets.report.table import Table
 from robustnets.stats.intervals import mean, next_value
 from robustnets.stats.paired import paired_means, paired_rates
@@ -45,7 +46,7 @@ def _grouped(records: Sequence[Record]) -> dict[str, list[Record]]:
         plateau = bool(network["training"]["reduce_lr_patience"])
         return kinds.index(rule["type"]), plateau, -size
 
-    groups = common.by_seed(records, condition)
+    groups = by_seed(records, condition)
     return dict(sorted(groups.items(), key=lambda item: place(item[1])))
 
 
@@ -145,10 +146,10 @@ def _like_for_like(record: Record, seven: Sequence[str], thesis) -> bool:
 
 def against(groups, seven) -> dict[str, Contrast]:
     """Accuracy of every configuration minus that of the thesis' fixed number, one family."""
-    base = common.accuracies(groups[seven[1]])
+    base = accuracies(groups[seven[1]])
     return common.family(
         {
-            name: paired_means(common.accuracies(group), base)
+            name: paired_means(accuracies(group), base)
             for name, group in groups.items()
             if name != seven[1]
         }
@@ -191,14 +192,14 @@ def _reproduced(groups, seven, thesis, like_for_like):
     for row in thesis:
         group = groups[ours[row.condition]]
         accuracy = row.metric == "test_accuracy"
-        values = common.accuracies(group) if accuracy else _epochs(group)
+        values = accuracies(group) if accuracy else _epochs(group)
         one_run = next_value(values)
         not_fired = sum(not r.about["fired"] for r in group)
         comparisons.append(
             Comparison.of(
                 row,
-                common.mean_rate(values) if accuracy else mean(values),
-                common.as_rate(one_run) if accuracy else (max(0.0, one_run[0]), one_run[1]),
+                mean_rate(values) if accuracy else mean(values),
+                as_rate(one_run) if accuracy else (max(0.0, one_run[0]), one_run[1]),
                 n=len(group[0].label) if accuracy else len(group),
                 seeds=len(group),
                 note="; ".join(
@@ -219,8 +220,8 @@ def _reproduced(groups, seven, thesis, like_for_like):
             [
                 Dots(
                     _short(ours[name]),
-                    common.mean_rate(common.accuracies(groups[ours[name]])),
-                    tuple(common.accuracies(groups[ours[name]])),
+                    mean_rate(accuracies(groups[ours[name]])),
+                    tuple(accuracies(groups[ours[name]])),
                     next(c.reported for c in accuracy if c.condition == name),
                 )
                 for name in names
@@ -303,7 +304,7 @@ def _paired(groups, seven, thesis):
         Text(
             "One run against another cannot say whether a heuristic costs anything: the "
             f"{len(base)} runs of {base_name} alone span "
-            f"{100 * np.ptp(common.accuracies(base)):.2f} percentage points, and the seven "
+            f"{100 * np.ptp(accuracies(base)):.2f} percentage points, and the seven "
             f"values that the thesis compares span {span:.2f}. Paired by seed, the part that two "
             "configurations share drops out."
         ),
@@ -335,7 +336,7 @@ def _curves(groups):
             (
                 Panel(
                     label,
-                    [common.banded("mean over seeds", x, 1 - accuracy, marker="")],
+                    [banded("mean over seeds", x, 1 - accuracy, marker="")],
                     "epoch",
                     "validation error",
                     percent=True,
@@ -399,7 +400,7 @@ def _thresholds(groups, thesis, like_for_like):
                     rule["max_std"],
                     f"{fired} of {len(group)}",
                     Fixed(mean(_epochs(group)), 0),
-                    Percent(common.mean_rate(common.accuracies(group))),
+                    Percent(mean_rate(accuracies(group))),
                 )
             )
     table = Table(
@@ -453,6 +454,6 @@ def _nearest_threshold(groups, thesis) -> str:
     return (
         f" Of these, {nearest[0].cell['network']['rule']['max_std']:g} comes nearest to what the "
         f"thesis reports: it fires after {_epochs(nearest).mean():.0f} epochs with "
-        f"{100 * common.accuracies(nearest).mean():.2f} % accuracy, where the thesis has "
+        f"{100 * accuracies(nearest).mean():.2f} % accuracy, where the thesis has "
         f"{reported_epoch:.0f} epochs and {reported_accuracy:.2f} %."
     )
