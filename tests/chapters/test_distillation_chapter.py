@@ -200,6 +200,7 @@ def demo(tmp_path_factory):
     return Results(records), run, (folder / "distillation" / "README.md").read_text(), folder
 
 
+@pytest.mark.slow
 def test_page(demo):
     _, run, text, folder = demo
     assert run["scale"] == "demo"
@@ -219,6 +220,7 @@ def test_page(demo):
     assert json.loads((folder / "distillation" / "run.json").read_text()) == run
 
 
+@pytest.mark.slow
 def test_numbers_of_the_answer_are_those_of_the_records(demo):
     r, _, text, _ = demo
     (softmax,), (scaled,) = (r.student("digits", view) for view in ("softmax", "logits / T"))
@@ -228,6 +230,7 @@ def test_numbers_of_the_answer_are_those_of_the_records(demo):
     assert f"But {100 * zero:.1f} %" in text
 
 
+@pytest.mark.slow
 def test_what_is_hidden(demo):
     """The softmax seems robust because gradients are zero; the scaled logits have them all."""
     r = demo[0]

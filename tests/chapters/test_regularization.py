@@ -221,6 +221,7 @@ def demo(tmp_path_factory):
         yield folder
 
 
+@pytest.mark.slow
 def test_the_page_says_what_was_measured(demo):
     text = (demo / "regularization" / "README.md").read_text()
     assert text.count("Not at the report's scale") == 1
@@ -239,6 +240,7 @@ def test_the_page_says_what_was_measured(demo):
     assert float(row[1]) == pytest.approx(100 * sure.mean(dtype=float), abs=0.006)
 
 
+@pytest.mark.slow
 def test_the_page_has_its_figures_and_tables(demo):
     page = demo / "regularization"
     figures = {p.stem for p in (page / "figures").glob("*.png")}

@@ -176,6 +176,7 @@ def demo(tmp_path_factory):
         yield folder
 
 
+@pytest.mark.slow
 def test_the_page_says_what_was_measured(demo):
     text = (demo / "smoothing" / "README.md").read_text()
     assert text.count("Not at the report's scale") == 1
@@ -195,6 +196,7 @@ def test_the_page_says_what_was_measured(demo):
     assert float(row[1]) == pytest.approx(100 * p, abs=0.006)
 
 
+@pytest.mark.slow
 def test_the_page_has_its_figures_and_tables(demo):
     page = demo / "smoothing"
     figures = {p.stem for p in (page / "figures").glob("*.png")}

@@ -194,6 +194,7 @@ def test_attacks_keep_the_box():
         assert {attack.threat for attack in attacks} == {threat}
 
 
+@pytest.mark.slow
 def test_the_box_follows_the_model(trained_classifier, examples, unchecked):
     """The same attacks in another scale break the same examples at distances in that scale."""
     x, y = examples[0][:60], examples[1][:60]

@@ -42,6 +42,7 @@ def masked(fair):
     return Classifier(keras.Model(images, outputs, name="masked"))
 
 
+@pytest.mark.slow
 def test_the_number_of_a_fair_model_stands_in_l1(fair, held_out):
     """A whole evaluation, sanity block included, because all of it must pass together."""
     x, y = held_out
@@ -54,7 +55,7 @@ def test_the_number_of_a_fair_model_stands_in_l1(fair, held_out):
     assert queries.case.robust.sum() < queries.case.right.sum(), "queries find something"
 
 
-@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("norm", [pytest.param("l1", marks=pytest.mark.slow), "l2"])
 def test_the_number_of_a_masked_model_does_not_stand(norm, masked, held_out, monkeypatch):
     """What no attack is needed for says so."""
     whole = verdict.checks_of
