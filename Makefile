@@ -32,14 +32,12 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 demo: $(READY) ## run all chapters on embedded data and say where the page is
 	$(BIN)/robustnets run $(CHAPTERS) --scale demo --store $(STORE) --out build/demo -j 2
 
-test: lint ## lint, types and tests, the contracts on both backends (10 minutes on two cores)
+test: lint ## lint, types and tests, the contracts on both backends
 	$(HASTY) $(PYTEST) -m "not slow"
 	$(HASTY) KERAS_BACKEND=jax $(PYTEST) -m "not slow" $(ON_BOTH)
 
-test-all: $(READY) ## what `make test` leaves out: tests marked slow, and more on JAX
+test-all: $(READY) ## what `make test` leaves out: tests marked slow
 	$(HASTY) $(PYTEST) -m slow
-	$(HASTY) KERAS_BACKEND=jax $(PYTEST) -m slow $(sort $(ON_BOTH) $(MORE_ON_BOTH))
-	$(MAKE) test-jax
 
 test-jax: $(READY) ## the tests of single attacks and of engines on JAX, too
 	$(HASTY) KERAS_BACKEND=jax $(PYTEST) -m "not slow" $(MORE_ON_BOTH)

@@ -26,7 +26,7 @@ def text_of(result):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fgms"], "no attack 'fgms'; there are fgsm, bim, pgd,"),
+        (["fgms"], "no attack 'fgms'; there are fgsm, bim, mi-fgsm, pgd,"),
         (["fgms"], "did you mean 'fgsm'?"),
         (["carlini"], "did you mean 'carlini-wagner'?"),
         (["pgd", "--set", "stepz=3"], "pgd has no setting 'stepz'; it has step, steps,"),

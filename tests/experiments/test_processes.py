@@ -124,7 +124,8 @@ def test_workers_end_when_nobody_wants_more():
 
 # Two workers that would sleep for a minute, holding Python's lock for most of it
 BUSY = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 sys.path.insert(0, sys.argv[1])
 from robustnets.experiments.processes import in_processes
 import test_processes
