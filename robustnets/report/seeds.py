@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from robustnets.core.record import Record
-from robustnets.report.cells import Word
 from robustnets.report.lines import Series
 from robustnets.stats.distances import median_distance, paired_distances
 from robustnets.stats.intervals import Interval, mean, rate
@@ -91,17 +90,6 @@ def share(outcomes: Sequence[np.ndarray], among: Sequence[np.ndarray] | None = N
     return mean_rate(np.array(hits) / sizes)
 
 
-def average(values: Sequence[np.ndarray]) -> Interval:
-    """A mean with Student's interval, over examples for one training seed, else over seeds.
-
-    Args:
-        values: float (N,) for each training seed.
-    """
-    if len(values) == 1:
-        return mean(values[0].astype(float))
-    return mean(np.array([v.mean(dtype=float) for v in values]))
-
-
 def median(distances: Sequence[np.ndarray]) -> Interval:
     """The median distance; over several training seeds the mean of their medians.
 
@@ -156,20 +144,6 @@ def paired_median(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> 
         return Paired(Interval(math.nan, -math.inf, math.inf, len(first), "none"), 1.0)
     means = paired_means(here, there)
     return Paired(means.difference, means.p)
-
-
-def verdict(difference: float, adjusted: float, higher_is_better: bool = True) -> Word:
-    """ "better" or "worse" where the adjusted test shows a difference, and not otherwise.
-
-    Args:
-        difference: the first minus the second.
-        adjusted: its p-value after the adjustment over its family.
-        higher_is_better: which side is the better one.
-    """
-    if not adjusted < ALPHA or difference == 0:
-        return Word("no difference shown")
-    good = (difference > 0) == higher_is_better
-    return Word("better", "good") if good else Word("worse", "bad")
 
 
 def banded(label: str, x: np.ndarray, values: np.ndarray, **look: Any) -> Series:

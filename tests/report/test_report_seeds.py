@@ -7,7 +7,7 @@ import pytest
 
 from robustnets.core.record import Record
 from robustnets.report import seeds, text
-from robustnets.report.cells import Percent, Word
+from robustnets.report.cells import Percent
 from robustnets.report.columns import table_of
 from robustnets.stats.intervals import Interval, mean, rate
 
@@ -65,23 +65,6 @@ def test_a_pair_of_one_seed_is_judged_by_its_examples():
     assert alone.difference.estimate == pytest.approx(0.05)
     assert alone.p < 1e-4
     assert seeds.paired_share([first, first], [second, first]).p > 0.2
-
-
-@pytest.mark.parametrize(
-    ("difference", "p", "higher", "said"),
-    [
-        (0.1, 0.01, True, Word("better", "good")),
-        (0.1, 0.01, False, Word("worse", "bad")),
-        (-0.1, 0.049, True, Word("worse", "bad")),
-        (-0.1, 0.049, False, Word("better", "good")),
-        (0.1, 0.05, True, Word("no difference shown")),
-        (-0.5, 0.2, True, Word("no difference shown")),
-        (0.0, 0.01, True, Word("no difference shown")),
-        (0.5, math.nan, True, Word("no difference shown")),
-    ],
-)
-def test_a_verdict_says_no_more_than_the_adjusted_test(difference, p, higher, said):
-    assert seeds.verdict(difference, p, higher) == said
 
 
 def test_curves_have_a_band_where_there_are_several_seeds():

@@ -255,11 +255,6 @@ def count(n: int, thing: str) -> str:
     return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words as an enumeration."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
 def word(pair: Paired, p: float) -> Word:
     """The verdict on a difference whose adjusted p-value is p."""
     if p >= 0.05 or pair.difference.estimate == 0:

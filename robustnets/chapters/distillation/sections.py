@@ -15,7 +15,6 @@ from robustnets.chapters.distillation.results import (
     clean,
     count,
     gap,
-    listed,
     name,
     paired,
     percent,
@@ -34,7 +33,7 @@ from robustnets.report.figure import Figure
 from robustnets.report.page import FigureBlock, TableBlock, Text
 from robustnets.report.seeds import as_rate
 from robustnets.report.table import Table
-from robustnets.report.text import points_text
+from robustnets.report.text import listed, points_text
 from robustnets.stats.intervals import Interval, next_value
 from robustnets.stats.multiplicity import holm
 

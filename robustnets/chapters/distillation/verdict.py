@@ -7,10 +7,10 @@ from robustnets.chapters.distillation.attacks import (
     of_fgsm,
     worth,
 )
-from robustnets.chapters.distillation.results import EPS, Results, gap, listed, name, paired
+from robustnets.chapters.distillation.results import EPS, Results, gap, name, paired
 from robustnets.chapters.shared import common
 from robustnets.chapters.shared.common import Contrast
-from robustnets.report.text import points_text
+from robustnets.report.text import listed, points_text
 
 
 def verdict(r: Results) -> str:

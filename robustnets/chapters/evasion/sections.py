@@ -14,7 +14,7 @@ from robustnets.chapters.evasion.results import EPS, HSJ, LOW, STEP, TARGET, Are
 from robustnets.chapters.shared import common
 from robustnets.core.record import Record
 from robustnets.report.page import FigureBlock, TableBlock, Text
-from robustnets.report.text import percent_text
+from robustnets.report.text import percent_text, range_text
 from robustnets.stats.paired import paired_means, paired_rates
 
 
@@ -152,7 +152,7 @@ def _deepfool_text(arena, report, name) -> str:
     ours = results.success(arena.main["DeepFool"])
     text = (
         f"\n\nDeepFool succeeds on {_percent(ours)} of the images of {arena.name} here, and on "
-        f"{_range(printed)} in the report. "
+        f"{range_text(printed)} in the report. "
     )
     if max(printed) < 0.5 < ours.low:
         text += (
@@ -164,17 +164,12 @@ def _deepfool_text(arena, report, name) -> str:
         )
     elif min(left) > 1 - max(printed):
         text += (
-            f"The report's accuracy afterwards, {_range(left)}, is more than the share that its "
-            "attack left alone: DeepFool leaves the class that is predicted, also where that is "
-            "wrong, and may then end at the right one. Ours leaves an image alone that is wrong "
+            f"The report's accuracy afterwards, {range_text(left)}, is more than the share that "
+            "its attack left alone: DeepFool leaves the class that is predicted, also where that "
+            "is wrong, and may then end at the right one. Ours leaves an image alone that is wrong "
             "already."
         )
     return text
-
-
-def _range(values) -> str:
-    low, high = (f"{100 * v:.1f}" for v in (min(values), max(values)))
-    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def attacks(arena, report, like, differences):

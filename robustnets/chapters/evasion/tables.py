@@ -11,6 +11,7 @@ from robustnets.chapters.evasion.results import EPS, Arena
 from robustnets.chapters.shared.common import Contrast
 from robustnets.core.record import Record
 from robustnets.report.cells import Fixed, Percent, PValue, Seconds
+from robustnets.report.columns import table_of
 from robustnets.report.compare import Comparison, comparison_table
 from robustnets.report.reported import Reported
 from robustnets.report.table import Table
@@ -114,25 +115,26 @@ def budgets(arena: Arena) -> Table:
 
 def prices(arena: Arena) -> Table:
     """Run time and passes."""
-    rows: list[tuple[Any, ...]] = []
-    for name, group in arena.main.items():
-        passes = [
-            float(np.mean([r.arrays[kind][-1].mean() for r in group]))
-            for kind in ("forward", "backward")
-        ]
-        rows.append(
-            (
-                name,
-                group[0].cell["engine"],
-                len(group[0].label),
-                Seconds(results.seconds_each(group) * len(group[0].label)),
-                Fixed(1000 * results.seconds_each(group), 1),
-                *(Fixed(count, 1) for count in passes),
-            )
+
+    def passes(kind: str):
+        return lambda name, group: Fixed(
+            float(np.mean([r.arrays[kind][-1].mean() for r in group])), 1
         )
-    return Table(
-        ("attack", "engine", "n", "time", "ms per image", "forward", "backward"),
-        tuple(rows),
+
+    def whole(name, group):
+        return Seconds(results.seconds_each(group) * len(group[0].label))
+
+    return table_of(
+        arena.main,
+        {
+            "attack": lambda name, group: name,
+            "engine": lambda name, group: group[0].cell["engine"],
+            "n": lambda name, group: len(group[0].label),
+            "time": whole,
+            "ms per image": lambda name, group: Fixed(1000 * results.seconds_each(group), 1),
+            "forward": passes("forward"),
+            "backward": passes("backward"),
+        },
         f"{arena.name}: wall time of the whole attack, compilation included, and mean passes of "
         "the network per image. An attack on a few images pays its compilation on each of them.",
     )
